@@ -1,0 +1,157 @@
+"""DANA's signature: pure functions over bytes and keys.
+
+Source: DANA's page *Asymmetric Signature* (method "transactional"): RSA, PKCS#1 v1.5, SHA-256, base64, over
+``METHOD:PATH:lower-case hex SHA-256 of the body:X-TIMESTAMP``.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature as _CryptographyInvalidSignature
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+from django_dana.exceptions import InvalidKey, InvalidSignature
+
+MINIMUM_KEY_BITS = 2048
+
+_ARMOUR = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*)-----END \1-----", re.DOTALL)
+
+
+def string_to_sign(method: str, path: str, body: bytes, timestamp: str) -> bytes:
+    """Return the bytes that the signature covers.
+
+    Args:
+        method: the HTTP method.
+        path: the path of the URL, starting with ``/``, without scheme and host.
+        body: the body exactly as it is sent.
+        timestamp: the X-TIMESTAMP header exactly as it is sent.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    return f"{method.upper()}:{path}:{digest}:{timestamp}".encode()
+
+
+def sign(key: RSAPrivateKey, *, method: str, path: str, body: bytes, timestamp: str) -> str:
+    """Return the X-SIGNATURE header for exactly these bytes; the arguments are those of string_to_sign."""
+    message = string_to_sign(method, path, body, timestamp)
+    return base64.b64encode(key.sign(message, padding.PKCS1v15(), hashes.SHA256())).decode("ascii")
+
+
+def verify(key: RSAPublicKey, signature: str, *, method: str, path: str, body: bytes, timestamp: str) -> bytes:
+    """Check a signature and return the text of the body that it covers, the only one that may be parsed.
+
+    DANA signs the minified body. What it sends is minified already, so the raw bytes are tried first; the one
+    fallback is dropping whitespace, for legitimate re-spacing on the way.
+
+    Raises:
+        InvalidSignature: ``key`` made this signature over neither.
+    """
+    try:
+        raw_signature = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidSignature("X-SIGNATURE is not base64") from None
+    for text in _texts_covered(body):
+        try:
+            message = string_to_sign(method, path, text, timestamp)
+            key.verify(raw_signature, message, padding.PKCS1v15(), hashes.SHA256())
+        except (_CryptographyInvalidSignature, UnicodeEncodeError):
+            continue
+        return text
+    raise InvalidSignature("the signature does not fit the message")
+
+
+def _texts_covered(body: bytes) -> Iterator[bytes]:
+    yield body
+    minified = minify(body)
+    if minified != body:
+        yield minified
+
+
+_STRING_OR_WHITESPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+
+
+def minify(body: bytes) -> bytes:
+    """Return ``body`` without the whitespace outside its JSON strings; keys, order and escapes stay as they are."""
+    return _STRING_OR_WHITESPACE.sub(lambda match: match[1] or b"", body)
+
+
+@lru_cache(maxsize=64)
+def load_private_key(text: str) -> RSAPrivateKey:
+    """Return the RSA private key in ``text``; parsed once, then kept.
+
+    Args:
+        text: PEM, also on one line with literal ``\\n`` or with CRLF, or base64 without armour
+            (PKCS#8 or PKCS#1), as DANA's portal and SDKs hand keys out.
+
+    Raises:
+        InvalidKey: no such key in ``text``. The message never repeats it.
+    """
+    label, der = _decode(text)
+    if label is not None and "PUBLIC" in label:
+        raise InvalidKey("this is a public key; the private key is needed")
+    if label is not None and "ENCRYPTED" in label:
+        raise InvalidKey("the key is encrypted; DANA's clients need it without a passphrase")
+    try:
+        key = serialization.load_der_private_key(der, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        if _is_public(der):
+            raise InvalidKey("this is a public key; the private key is needed") from None
+        raise InvalidKey("no RSA private key in PKCS#8 or PKCS#1 form can be read from it") from None
+    if not isinstance(key, RSAPrivateKey):
+        raise InvalidKey("the key is not an RSA key")
+    _check_length(key)
+    return key
+
+
+@lru_cache(maxsize=64)
+def load_public_key(text: str) -> RSAPublicKey:
+    """Return the RSA public key in ``text``, in any form that :func:`load_private_key` takes; parsed once.
+
+    Raises:
+        InvalidKey: no such key in ``text``.
+    """
+    label, der = _decode(text)
+    if label is not None and "PRIVATE" in label:
+        raise InvalidKey("this is a private key; DANA's public key is needed")
+    try:
+        key = serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidKey("no RSA public key can be read from it") from None
+    if not isinstance(key, RSAPublicKey):
+        raise InvalidKey("the key is not an RSA key")
+    _check_length(key)
+    return key
+
+
+def _check_length(key: RSAPrivateKey | RSAPublicKey) -> None:
+    if key.key_size < MINIMUM_KEY_BITS:
+        raise InvalidKey(f"the key has {key.key_size} bits; DANA uses RSA {MINIMUM_KEY_BITS}")
+
+
+def _decode(text: str) -> tuple[str | None, bytes]:
+    """Return the PEM label (None without armour) and the DER bytes of a key in any of the accepted forms."""
+    text = text.strip().replace("\\r", "").replace("\\n", "\n")
+    armoured = _ARMOUR.fullmatch(text)
+    label, content = (armoured[1], armoured[2]) if armoured else (None, text)
+    if label is not None and ":" in content:
+        # RFC 1421 headers (Proc-Type, DEK-Info) stand only in encrypted PKCS#1 keys.
+        label = "ENCRYPTED " + label
+        return label, b""
+    try:
+        return label, base64.b64decode("".join(content.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidKey("neither PEM nor base64") from None
+
+
+def _is_public(der: bytes) -> bool:
+    try:
+        serialization.load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
