@@ -17,7 +17,23 @@ class NoReply(DanaError):
 
 
 class UnexpectedReply(DanaError):
-    """A whole HTTP reply came, but it can't be understood: DANA's row *Unexpected response*."""
+    """A whole HTTP reply came, but it can't be understood: DANA's row *Unexpected response*.
+
+    Attributes:
+        reason: what is wrong with it.
+        http_status: its HTTP status.
+        text: its body as far as it is kept.
+    """
+
+    def __init__(self, reason: str, http_status: int | None = None, text: str = "") -> None:
+        # all three go to args, so that the exception survives pickling between processes
+        super().__init__(reason, http_status, text)
+        self.reason = reason
+        self.http_status = http_status
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class InvalidSignature(DanaError):

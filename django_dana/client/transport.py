@@ -1,0 +1,200 @@
+"""One bounded HTTP exchange: a signed-for request out, a whole reply back, or :class:`NoReply`.
+
+The time-out of ``requests`` counts each read by itself, so a server that drips one byte a second outlives it. Here
+one deadline covers everything on the connection's own socket, from connect to the last byte. Looking up the
+host's name is the resolver's time and is not covered.
+"""
+
+import http.client
+import io
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.connection import create_connection
+
+from django_dana.exceptions import NoReply, UnexpectedReply
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+MAX_REPLY_BYTES: Final = 256 * 1024
+
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A whole HTTP reply."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Transport:
+    """Keeps connections to one host alive. Safe in threads; not to be carried over a fork."""
+
+    def __init__(self, *, timeout: float, proxy: str | None) -> None:
+        self._timeout = timeout
+        self._session = requests.Session()
+        # proxies and netrc of the environment are not read: the account's PROXY is the one place
+        self._session.trust_env = False
+        self._session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _DeadlineAdapter())
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> RawReply:
+        """Send exactly these bytes, once, and return the whole reply.
+
+        Nothing is repeated and no redirect is followed, so one call here is at most one request on the wire.
+
+        Raises:
+            NoReply: no whole reply came within the time-out.
+            UnexpectedReply: the reply is longer than MAX_REPLY_BYTES.
+        """
+        try:
+            with (
+                _deadline_in(self._timeout),
+                self._session.post(
+                    url,
+                    data=body,
+                    headers=dict(headers),
+                    timeout=self._timeout,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                content = _read(response.raw)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            raise NoReply(_reason(error)) from error
+        if len(content) > MAX_REPLY_BYTES:
+            text = content[:MAX_REPLY_BYTES].decode("utf-8", "replace")
+            raise UnexpectedReply(f"reply longer than {MAX_REPLY_BYTES} bytes", response.status_code, text)
+        return RawReply(response.status_code, content, response.headers)
+
+
+def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
+    """Read up to one byte more than allowed; what is cut short raises IncompleteRead."""
+    content = bytearray()
+    while len(content) <= MAX_REPLY_BYTES:
+        chunk = raw.read(MAX_REPLY_BYTES + 1 - len(content), decode_content=True)
+        if not chunk:
+            break
+        content += chunk
+    return bytes(content)
+
+
+def _reason(error: BaseException) -> str:
+    """Name the innermost cause: requests and urllib3 wrap it several times, with the URL in every text."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return f"{type(error).__name__}: {error}"[:300]
+
+
+@contextmanager
+def _deadline_in(seconds: float) -> Iterator[None]:
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def _remaining() -> float:
+    remaining = _deadline.get() - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError("the deadline for the whole call is over")
+    return remaining
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads from a socket, each time only until the deadline."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock = sock
+        self._raw = raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
+        self._sock.settimeout(_remaining())
+        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_DeadlineReader(sock, self.fp.detach()))
+
+
+class _DeadlineMixin:
+    """For urllib3's connections: connecting, TLS, sending and reading all draw on the one deadline."""
+
+    response_class = _DeadlineResponse
+
+    def _new_conn(self: Any) -> socket.socket:
+        addresses = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        for position, (*_, address) in enumerate(addresses):
+            # a fair share each, so that one dead address of a name leaves time for the next
+            share = _remaining() / (len(addresses) - position)
+            try:
+                sock = create_connection(address[:2], share, socket_options=self.socket_options)
+            except OSError:
+                if position == len(addresses) - 1:
+                    raise
+            else:
+                sock.settimeout(_remaining())
+                return sock
+        raise OSError("the host's name has no address")
+
+    def send(self: Any, data: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(_remaining())
+        super().send(data)  # type: ignore[misc]
+
+
+class _HTTPConnection(_DeadlineMixin, HTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _HTTPSConnection(_DeadlineMixin, HTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _use_deadline(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        _use_deadline(manager)
+        return manager
+
+
+def _use_deadline(manager: urllib3.PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

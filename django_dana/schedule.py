@@ -1,0 +1,8 @@
+"""The beat schedule to merge into a shop's own. Names and seconds only, so that settings may import it."""
+
+from typing import Any, Final
+
+BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
+    "django_dana.retry_due": {"task": "django_dana.tasks.retry_due", "schedule": 15.0},
+    "django_dana.sync_stale": {"task": "django_dana.tasks.sync_stale", "schedule": 300.0},
+}

@@ -1,0 +1,44 @@
+"""What the shop hears. Receivers are called in a worker, at least once for each change, so they must be idempotent.
+
+Every signal is sent with ``sender=Order`` and ``order``; the cancel signals also with ``cancel_request``.
+A receiver that raises is called again later; the others of the same signal are then called again too.
+"""
+
+from typing import Final
+
+from django.dispatch import Signal
+
+#: DANA has the order: the buyer can pay.
+order_created = Signal()
+
+#: DANA refused the order for good; nothing is tried again.
+order_failed = Signal()
+
+#: The money is there. Deliver on this one only.
+order_paid = Signal()
+
+#: The time to pay is over.
+order_expired = Signal()
+
+#: The order was cancelled or refunded at DANA; if it was paid, the money went back. ``cancel_request`` may be None.
+order_cancelled = Signal()
+
+#: A cancel was refused for good; nothing is tried again. Carries ``cancel_request``.
+cancel_failed = Signal()
+
+#: A cancel was given up without knowing its end; DANA is being asked. Carries ``cancel_request``.
+cancel_aborted = Signal()
+
+#: A person should look; ``order.needs_attention`` says why.
+order_needs_attention = Signal()
+
+BY_NAME: Final = {
+    "order_created": order_created,
+    "order_failed": order_failed,
+    "order_paid": order_paid,
+    "order_expired": order_expired,
+    "order_cancelled": order_cancelled,
+    "cancel_failed": cancel_failed,
+    "cancel_aborted": cancel_aborted,
+    "order_needs_attention": order_needs_attention,
+}

@@ -1,0 +1,234 @@
+"""What goes wrong on demand.
+
+A fault is written as ``operation:kind[:probability][:name=value]...``, for example ``create:drop_reply:0.2`` or
+``cancel:in_progress:times=2:ref=INV-*``. ``operation`` is create, query, cancel, refund, consult, notify, or ``*`` for
+all calls of a shop. Chance depends on the seed, the fault, the reference and the number of the call for it, not on
+the order in which threads arrive; so a run can be repeated.
+"""
+
+import hashlib
+import math
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+CALLS: Final = ("create", "query", "cancel", "refund", "consult")
+NOTIFY: Final = "notify"
+
+# kind -> (what happens, seconds by default, when by default)
+ON_THE_WIRE: Final = {
+    "drop_reply": ("DANA acts, and the connection ends without a reply", 0.0, "after"),
+    "reset": ("DANA acts, and the connection is reset", 0.0, "after"),
+    "cut": ("DANA acts, and the reply ends in the middle of its body", 0.0, "after"),
+    "drip": ("DANA acts, and the reply comes a byte at a time", 0.05, "after"),
+}
+ANSWERS: Final = {
+    "code": ("DANA does nothing and answers the responseCode `code`", 0.0, "before"),
+    "in_progress": ("DANA answers 202SS00, `times` for each reference, then does it", 0.0, "before"),
+    "too_many": ("DANA answers 429SS00, with Retry-After", 1.0, "before"),
+    "limit": ("DANA answers 429SS00 beyond `calls` calls in `seconds`", 1.0, "before"),
+    "http": ("a proxy answers with HTTP `status` and a page of its own", 0.0, "before"),
+    "garbage": ("the reply is no JSON, with HTTP 200", 0.0, "after"),
+    "empty": ("the reply is empty, with HTTP 200", 0.0, "after"),
+    "no_code": ("the reply lacks its responseCode", 0.0, "after"),
+}
+TIMES: Final = {
+    "delay": ("the reply waits", 1.0, "after"),
+    "clock_skew": ("X-TIMESTAMP is off by `seconds`", 600.0, "after"),
+}
+# drawn when a notification is made
+ON_NOTIFICATIONS: Final = {
+    "lost": ("the notification is never sent", 0.0, "before"),
+    "late": ("the notification waits", 5.0, "before"),
+    "duplicate": ("it is sent `copies` times, whatever the shop answers", 0.0, "before"),
+    "reorder": ("it waits until the next notification has gone out, or for `seconds`", 2.0, "before"),
+}
+# drawn for every try of a notification
+ON_TRIES: Final = {
+    "bad_signature": ("it is signed with somebody else's key", 0.0, "before"),
+    "alter": ("its `field` (dotted) holds `value`, and is signed so", 0.0, "before"),
+    "clock_skew": TIMES["clock_skew"],
+}
+CALL_KINDS: Final = {**TIMES, **ANSWERS, **ON_THE_WIRE}
+NOTIFY_KINDS: Final = {**ON_NOTIFICATIONS, **ON_TRIES}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        operation: where; see the module.
+        kind: what; the keys of CALL_KINDS and NOTIFY_KINDS.
+        probability: from 0 to 1, for each call.
+        ref: the orders it befalls: a reference, ``*`` and ``?`` are wild.
+        times: how often for each reference, 0 for always.
+        total: how often in all, 0 for always.
+        skip: how many calls of each reference are spared first.
+        when: ``before`` DANA acts (it then does not act, unless it only waits) or ``after``.
+        seconds, code, status, calls, copies, field, value: what some kinds need.
+        number: given by :class:`Faults`.
+    """
+
+    operation: str
+    kind: str
+    probability: float = 1.0
+    ref: str = "*"
+    times: int = 0
+    total: int = 0
+    skip: int = 0
+    when: str = ""
+    seconds: float = -1.0
+    code: str = "5005401"
+    status: int = 502
+    calls: int = 5
+    copies: int = 2
+    field: str = "amount.value"
+    value: str = "1.00"
+    number: int = 0
+
+    def __post_init__(self) -> None:
+        kinds = NOTIFY_KINDS if self.operation == NOTIFY else CALL_KINDS
+        if self.operation not in (*CALLS, NOTIFY, "*"):
+            raise ValueError(f"{self.operation!r} is no operation; there are: {', '.join((*CALLS, NOTIFY, '*'))}.")
+        if self.kind not in kinds:
+            raise ValueError(f"{self.kind!r} is no fault of {self.operation}; there are: {', '.join(kinds)}.")
+        if not 0 <= self.probability <= 1:
+            raise ValueError("A probability lies between 0 and 1.")
+        if self.when not in ("", "before", "after"):
+            raise ValueError("A fault strikes when=before or when=after DANA acts.")
+        if self.kind == "code" and not (len(self.code) == 7 and self.code.isascii() and self.code.isdigit()):
+            raise ValueError("A responseCode has seven digits.")
+        _, seconds, when = kinds[self.kind]
+        object.__setattr__(self, "when", self.when or when)
+        object.__setattr__(self, "seconds", seconds if self.seconds == -1.0 else self.seconds)
+
+    @property
+    def spec(self) -> str:
+        """The fault as it is written, with all that differs from the defaults."""
+        parts = [self.operation, self.kind]
+        default = Fault(self.operation, self.kind)
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name not in ("operation", "kind", "number") and value != getattr(default, item.name):
+                parts.append(f"{item.name}={value}")
+        return ":".join(parts)
+
+
+def parse(spec: str) -> Fault:
+    """Return the fault that ``spec`` writes down. Raises ValueError with a plain sentence."""
+    operation, _, rest = spec.partition(":")
+    kind, *parts = rest.split(":")
+    values: dict[str, Any] = {}
+    for part in parts:
+        name, has_value, value = part.partition("=")
+        if not has_value:
+            name, value = "probability", part
+        values[name] = value
+    return make(operation, kind, values)
+
+
+def make(operation: str, kind: str, values: dict[str, Any]) -> Fault:
+    """Return a fault from values that may be texts. Raises ValueError with a plain sentence."""
+    types = {item.name: item.type for item in fields(Fault) if item.name not in ("operation", "kind", "number")}
+    converted = {}
+    for name, value in values.items():
+        if name not in types:
+            raise ValueError(f"A fault has no {name!r}; it has: {', '.join(types)}.")
+        try:
+            converted[name] = {"float": float, "int": int}.get(_name(types[name]), str)(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{name} can't be {value!r}.") from None
+        if isinstance(converted[name], float) and not math.isfinite(converted[name]):
+            raise ValueError(f"{name} can't be {value!r}.")
+    return Fault(operation, kind, **converted)
+
+
+def _name(kind: Any) -> str:
+    return kind if isinstance(kind, str) else str(kind.__name__)
+
+
+class Faults:
+    """The faults in force."""
+
+    def __init__(self, lock: threading.RLock, seed: int) -> None:
+        self._lock = lock
+        self._seed = seed
+        self._faults: list[Fault] = []
+        self._last_number = 0
+        self._seen: dict[tuple[int, str], int] = defaultdict(int)
+        self._struck: dict[tuple[int, str], int] = defaultdict(int)
+        self._struck_in_all: dict[int, int] = defaultdict(int)
+        self._recent: dict[int, deque[float]] = defaultdict(deque)
+
+    @property
+    def all(self) -> list[Fault]:
+        """The faults in force, oldest first."""
+        with self._lock:
+            return list(self._faults)
+
+    def add(self, fault: Fault | str) -> Fault:
+        """Put a fault in force and return it with its number. Raises ValueError where ``fault`` is no such text."""
+        if isinstance(fault, str):
+            fault = parse(fault)
+        with self._lock:
+            self._last_number += 1
+            numbered = replace(fault, number=self._last_number)
+            self._faults.append(numbered)
+        return numbered
+
+    def remove(self, number: int) -> None:
+        """Take one fault out of force."""
+        with self._lock:
+            self._faults = [fault for fault in self._faults if fault.number != number]
+
+    def clear(self) -> None:
+        """Take all faults out of force."""
+        with self._lock:
+            self._faults.clear()
+
+    def draw(self, operation: str, reference: str, kinds: Collection[str] = tuple(CALL_KINDS)) -> list[Fault]:
+        """Return the faults that befall this call or notification, oldest first."""
+        with self._lock:
+            return [
+                fault
+                for fault in self._faults
+                if fault.operation == operation or (fault.operation == "*" and operation != NOTIFY)
+                if fault.kind in kinds and fnmatchcase(reference, fault.ref) and self._strikes(fault, reference)
+            ]
+
+    def _strikes(self, fault: Fault, reference: str) -> bool:
+        key = (fault.number, reference)
+        self._seen[key] += 1
+        if fault.kind == "limit":
+            return self.wait(fault) > 0
+        if self._seen[key] <= fault.skip:
+            return False
+        if fault.times and self._struck[key] >= fault.times:
+            return False
+        if fault.total and self._struck_in_all[fault.number] >= fault.total:
+            return False
+        if self._chance(fault, reference, self._seen[key]) >= fault.probability:
+            return False
+        self._struck[key] += 1
+        self._struck_in_all[fault.number] += 1
+        return True
+
+    def _chance(self, fault: Fault, reference: str, count: int) -> float:
+        text = "\x00".join(map(str, (self._seed, fault.number, fault.operation, fault.kind, reference, count)))
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
+
+    def wait(self, fault: Fault) -> float:
+        """Count a call against a limit and return the seconds until it would be let through, 0.0 if it is now."""
+        with self._lock:
+            now, recent = time.monotonic(), self._recent[fault.number]
+            while recent and recent[0] <= now - fault.seconds:
+                recent.popleft()
+            if len(recent) < fault.calls:
+                recent.append(now)
+                return 0.0
+            return recent[0] + fault.seconds - now

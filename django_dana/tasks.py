@@ -1,0 +1,169 @@
+"""When to try: the Celery tasks. Ids in, one call, nothing else; the only file that imports Celery.
+
+The rows are the queue, and a message is only an alarm clock: one that is lost, late or doubled costs time, never an
+order. So messages are acknowledged late, carry no content, and wait only the few seconds between two attempts of a
+series.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from celery import shared_task
+from django.db import InterfaceError, OperationalError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from django_dana import events, gateway
+from django_dana.models import CancelRequest, Event, Order
+
+logger = logging.getLogger(__name__)
+
+# A later time is left to the sweep: brokers hold delayed messages badly, and a restart may lose them.
+_LONGEST_COUNTDOWN: Final = 15.0
+
+_BATCH: Final = 100
+_SWEEP_SECONDS: Final = 60.0
+
+# A few paid orders of the last week per sweep, each once a day: refunds made in DANA's portal are not notified.
+_SAMPLE: Final = 5
+_SAMPLE_AGE: Final = timedelta(days=7)
+_SAMPLE_REST: Final = timedelta(days=1)
+
+
+def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
+    """Send the message that runs a task, and go on without it where the broker does not take it.
+
+    Args:
+        task: one of the tasks below.
+        pk: the row it is about; the row itself says what is due.
+        countdown: seconds to wait before it runs.
+    """
+    try:
+        task.apply_async((pk,), countdown=countdown, retry=False)
+    except Exception as error:  # noqa: BLE001  each broker has its own errors, and none may cost an order
+        logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def create_order(order_id: int) -> None:
+    """Make the create call that is due for this order."""
+    gateway.attempt_create(order_id)
+    _follow_up(order_id)
+    _start_again(create_order, order_id, Order.objects.values_list("next_attempt_at", flat=True).get(pk=order_id))
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def cancel_order(cancel_request_id: int) -> None:
+    """Make the cancel call that is due for this request."""
+    gateway.attempt_cancel(cancel_request_id)
+    cancel_request = CancelRequest.objects.get(pk=cancel_request_id)
+    _follow_up(cancel_request.order_id)
+    _start_again(cancel_order, cancel_request_id, cancel_request.next_attempt_at)
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def sync_order(order_id: int) -> None:
+    """Ask DANA what became of this order."""
+    gateway.ask(order_id)
+    events.send_due(order_id)
+
+
+@shared_task(ignore_result=True, acks_late=True)
+def send_events(order_id: int) -> None:
+    """Send the signals that are due for this order."""
+    events.send_due(order_id)
+
+
+@shared_task(ignore_result=True)
+def retry_due() -> None:
+    """Do what is due and was not done: a message was lost, or it is time to try again."""
+    _sweep(due_creates, create_order)
+    _sweep(due_cancels, cancel_order)
+    _sweep(due_events, send_events, "order_id")
+
+
+@shared_task(ignore_result=True)
+def sync_stale() -> None:
+    """Ask DANA about the orders whose end is overdue."""
+    _sweep(due_questions, sync_order)
+    _sweep(unanswered, sync_order)
+    for order_id in paid_sample().values_list("pk", flat=True):
+        sync_order(order_id)
+
+
+def due_creates() -> QuerySet[Order]:
+    """Orders whose create call is due now."""
+    return Order.objects.due(timezone.now()).order_by("next_attempt_at")
+
+
+def due_cancels() -> QuerySet[CancelRequest]:
+    """Cancel requests whose call is due now."""
+    return CancelRequest.objects.due(timezone.now()).order_by("next_attempt_at")
+
+
+def due_events() -> QuerySet[Event]:
+    """Signals that are due now."""
+    return Event.objects.due(timezone.now())
+
+
+def due_questions() -> QuerySet[Order]:
+    """Orders about which a question is due now."""
+    return Order.objects.to_ask(timezone.now()).order_by("next_sync_at")
+
+
+def unanswered() -> QuerySet[Order]:
+    """Orders past their time without a final answer, not asked about yet."""
+    return Order.objects.unanswered(timezone.now()).order_by("valid_up_to")
+
+
+def paid_sample() -> QuerySet[Order]:
+    """A few recent paid orders that were not asked about for a day."""
+    now = timezone.now()
+    recent = Order.objects.free(now).filter(
+        payment_status=Order.PaymentStatus.PAID, paid_at__gt=now - _SAMPLE_AGE, paid_at__lte=now - _SAMPLE_REST
+    )
+    return recent.exclude(asked_at__gt=now - _SAMPLE_REST).order_by("paid_at")[:_SAMPLE]
+
+
+def _follow_up(order_id: int) -> None:
+    """After a call: ask at once where the answer demands it, and tell the shop."""
+    asked = Order.objects.to_ask(timezone.now()).filter(pk=order_id).exists()
+    if asked:
+        gateway.ask(order_id)
+    events.send_due(order_id)
+
+
+def _start_again(task: Any, pk: int, moment: datetime | None) -> None:
+    """Wake up for the next attempt of a series; what is later is the sweep's."""
+    if moment is None:
+        return
+    seconds = (moment - timezone.now()).total_seconds()
+    if 0 < seconds <= _LONGEST_COUNTDOWN:
+        start(task, pk, countdown=seconds)
+
+
+def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:
+    """Do all that is found, in batches, for about a minute; the next sweep goes on from there."""
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    done: set[int] = set()
+    while time.monotonic() < deadline:
+        batch = list(find().exclude(**{f"{field}__in": done}).values_list(field, flat=True)[:_BATCH])
+        if not batch:
+            return
+        for pk in dict.fromkeys(batch):
+            done.add(pk)
+            _do(act, pk)
+
+
+def _do(act: Callable[[int], None], pk: int) -> None:
+    try:
+        act(pk)
+    except (OperationalError, InterfaceError):
+        # the database is gone: the next sweep comes with a new connection
+        raise
+    except Exception:
+        # one broken row must not hold up the others
+        logger.exception("The sweep failed at %s of row %s", getattr(act, "__name__", act), pk)

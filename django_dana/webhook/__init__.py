@@ -1,0 +1,1 @@
+"""DANA's notification door: Finish Notify, service 56."""

@@ -1,0 +1,178 @@
+"""Hear from DANA: bytes → signature → shape → order → one transaction → answer.
+
+The view names its own parser, renderer, permissions and so on, so that a shop's REST_FRAMEWORK settings change
+nothing that DANA sees. It runs outside ATOMIC_REQUESTS: what was received stays stored even where applying it fails.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.decorators import method_decorator
+from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from django_dana import formats, services
+from django_dana.models import Notification, Order
+from django_dana.webhook import answers
+from django_dana.webhook.answers import Answer
+from django_dana.webhook.authentication import DanaSignature, Verified
+from django_dana.webhook.serializers import NotificationSerializer
+
+logger = logging.getLogger(__name__)
+
+#: DANA's longest captured notification has about 4 KiB.
+MAX_BODY_BYTES: Final = 128 * 1024
+
+
+class TooLarge(APIException):
+    """The body is longer than MAX_BODY_BYTES; it is neither parsed nor stored."""
+
+
+class VerifiedTextParser(BaseParser):
+    """Parses exactly the text that was verified, never another reading of the request."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        """Return the JSON object of the verified text."""
+        try:
+            return formats.parse_json_object(parser_context["request"].auth.text)
+        except ValueError as error:
+            raise ParseError(str(error)) from None
+
+
+class AlwaysJSON(BaseContentNegotiation):
+    """DANA gets JSON whatever its Accept header says."""
+
+    def select_parser(self, request: Request, parsers: Any) -> BaseParser:
+        """Return the one parser."""
+        return parsers[0]  # type: ignore[no-any-return]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the one renderer."""
+        return renderers[0], "application/json"
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")
+@method_decorator(login_not_required, name="dispatch")
+class NotificationView(APIView):
+    """Finish Notify."""
+
+    authentication_classes = [DanaSignature]
+    permission_classes = []
+    throttle_classes = []
+    parser_classes = [VerifiedTextParser]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AlwaysJSON
+    versioning_class = None
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what can't be a notification before its signature is looked at."""
+        if request.method != "POST":
+            raise MethodNotAllowed(str(request.method))
+        _check_size(request._request)
+        super().initial(request, *args, **kwargs)
+
+    def post(self, request: Request) -> Response:
+        """Apply a verified message, and answer in DANA's format."""
+        verified: Verified = request.auth  # type: ignore[assignment]
+        serializer = NotificationSerializer(data=request.data)
+        if not serializer.is_valid():
+            error = f"wrong fields: {', '.join(map(str, serializer.errors))}"
+            _keep(request, Notification.Outcome.BAD_SHAPE, error=error)
+            lacking = serializer.lacks_mandatory_field
+            return (answers.INVALID_MANDATORY_FIELD if lacking else answers.INVALID_FORMAT).response()
+        notification = _keep(request, None)
+        order = services.find_order(
+            verified.accounts,
+            merchant_id=serializer.validated_data["merchantId"],
+            partner_reference_no=serializer.validated_data["originalPartnerReferenceNo"],
+        )
+        if order is None:
+            services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
+            return answers.NOT_FOUND.response()
+        _apply(notification, order, verified, serializer)
+        return answers.SUCCESSFUL.response()
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+        """Answer every error in DANA's format, ours instead of the shop's."""
+        return _answer_error
+
+
+def _apply(notification: Notification, order: Order, verified: Verified, serializer: NotificationSerializer) -> None:
+    try:
+        services.apply_notification(notification, order, verified.accounts[order.account], serializer.report())
+    except Exception as error:
+        services.conclude_notification(
+            notification, Notification.Outcome.FAILED, order=order, error=type(error).__name__
+        )
+        raise
+
+
+def _check_size(request: HttpRequest) -> None:
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    try:
+        # the header first, so that what is announced as too large is not even read
+        if length > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
+            raise TooLarge
+    except RequestDataTooBig:
+        raise TooLarge from None
+
+
+def _answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    request: Request = context["request"]
+    try:
+        answer = _answer_for(error, request)
+    except Exception as second_error:  # noqa: BLE001  the database may be gone just as it was for the first
+        answer, error = answers.OUR_FAULT, second_error
+    if answer is answers.OUR_FAULT:
+        # DANA tries again for up to seven days
+        logger.error("A notification was not applied", exc_info=error)
+    response = answer.response()
+    if answer is answers.METHOD_NOT_ALLOWED:
+        response["Allow"] = "POST"
+    return response
+
+
+def _answer_for(error: Exception, request: Request) -> Answer:
+    if isinstance(error, MethodNotAllowed):
+        return answers.METHOD_NOT_ALLOWED
+    if isinstance(error, TooLarge):
+        return answers.TOO_LARGE
+    if isinstance(error, AuthenticationFailed):
+        _keep(request, Notification.Outcome.BAD_SIGNATURE, error=str(error.detail), verified=False)
+        return answers.UNAUTHORIZED
+    if isinstance(error, ParseError):
+        _keep(request, Notification.Outcome.BAD_SHAPE, error=str(error.detail))
+        return answers.INVALID_FORMAT
+    return answers.OUR_FAULT
+
+
+def _keep(
+    request: Request, outcome: Notification.Outcome | None, *, error: str = "", verified: bool = True
+) -> Notification:
+    proof: Verified | None = request.auth if verified else None  # type: ignore[assignment]
+    return services.keep_notification(
+        body=request._request.body,
+        headers=dict(request.headers),
+        account=next(iter(proof.accounts)) if proof else "",
+        verified_by=proof.fingerprint if proof else "",
+        outcome=outcome or "",
+        error=error,
+    )
