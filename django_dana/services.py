@@ -236,6 +236,15 @@ def stop_retrying(row: Order | CancelRequest) -> None:
     _start_on_commit(tasks.sync_order, order_id)
 
 
+def clear_attention(order: Order) -> Order:
+    """Note that a person has looked, so the order needs no attention any more."""
+    with transaction.atomic():
+        order = Order.objects.lock(order.pk)
+        order.needs_attention = ""
+        order.save()
+    return order
+
+
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0)) -> Order:
     """Ask DANA what became of an order and take its answer, in this thread (bounded by TIMEOUT).
 

@@ -1,0 +1,91 @@
+"""Fixtures for the whole suite."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.conf import settings as django_settings
+
+from django_dana import services, tasks
+from django_dana.models import CancelRequest, Event, Order
+from tests import wire as wires
+from tests.wire import Wire
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A scripted DANA on a real socket."""
+    with wires.serving() as wire:
+        yield wire
+
+
+@pytest.fixture
+def dana(wire: Wire, settings: Any) -> Wire:
+    """The same, and the default account speaks to it, without jitter in mind: delays are at least what is set."""
+    settings.DANA = account_with(BASE_URL=wire.url, TIMEOUT=0.5)
+    return wire
+
+
+class Clock:
+    """The time of the test, which goes on by itself and can be moved."""
+
+    def __init__(self, traveller: time_machine.Traveller) -> None:
+        self._traveller = traveller
+
+    def forward(self, **step: float) -> None:
+        self._traveller.shift(timedelta(**step))
+
+    def to(self, moment: datetime) -> None:
+        self._traveller.move_to(moment)
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    """A clock that starts at NOW."""
+    with time_machine.travel(NOW, tick=True) as traveller:
+        yield Clock(traveller)
+
+
+def account_with(**options: Any) -> dict[str, Any]:
+    """Return the DANA setting of the tests with some options of the default account changed."""
+    return {"default": {**django_settings.DANA["default"], **options}}
+
+
+def new_order(**arguments: Any) -> Order:
+    """Ask for an order as a shop does."""
+    return services.create_order(**{"amount": Decimal("15000.00"), "title": "Kopi Gayo", **arguments})
+
+
+def created_order(wire: Wire, **arguments: Any) -> Order:
+    """Return an order that DANA has."""
+    wire.play(wires.code("2005400"))
+    order = new_order(**arguments)
+    tasks.create_order(order.pk)
+    return fresh(order)
+
+
+def paid_order(wire: Wire, **arguments: Any) -> Order:
+    """Return an order that is paid, as Query Payment told."""
+    order = created_order(wire, **arguments)
+    wire.play(wires.status("00", amount=str(order.amount)))
+    return services.sync_order(order)
+
+
+def fresh(order: Order) -> Order:
+    """Return the order as the database has it."""
+    return Order.objects.get(pk=order.pk)
+
+
+def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
+    """Return the cancel request as the database has it."""
+    return CancelRequest.objects.get(pk=cancel_request.pk)
+
+
+def due_events() -> list[str]:
+    """Return what the shop is still to be told, in order."""
+    return list(Event.objects.order_by("id").values_list("name", flat=True))

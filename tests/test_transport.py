@@ -1,0 +1,165 @@
+"""One bounded exchange, against a server on a real socket that misbehaves."""
+
+import pickle
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport
+from django_dana.exceptions import NoReply, UnexpectedReply
+from tests import wire as w
+from tests.wire import Act, Wire
+
+TIMEOUT = 0.6
+BODY = b'{"partnerReferenceNo":"INV-1"}'
+
+
+def post(wire: Wire, transport: Transport | None = None) -> RawReply:
+    transport = transport or Transport(timeout=TIMEOUT, proxy=None)
+    return transport.post(wire.url + "/x", BODY, {"Content-Type": "application/json"})
+
+
+def test_the_bytes_arrive_as_they_were_given(wire: Wire) -> None:
+    wire.play(w.body(b"{}"))
+    assert post(wire).body == b"{}"
+    assert wire.heard[0].body == BODY
+
+
+def test_the_connection_is_kept(wire: Wire) -> None:
+    wire.play(w.body(b"{}"))
+    transport = Transport(timeout=TIMEOUT, proxy=None)
+    for _ in range(3):
+        post(wire, transport)
+    assert wire.connections == 1
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced(wire: Wire) -> None:
+    wire.play(w.raw(w.http(200, b"{}")), w.body(b"{}"))
+    transport = Transport(timeout=TIMEOUT, proxy=None)
+    post(wire, transport)
+    time.sleep(0.05)
+    assert post(wire, transport).status == 200
+    assert wire.connections == 2
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+SILENT: dict[str, Callable[[Wire], Act]] = {
+    "never answers": w.hang,
+    "drips the body": lambda wire: w.drip(wire, w.http(200, b"{}" * 200), every=0.02),
+    "drips the headers": lambda wire: w.drip(wire, HEAD + b"X-Slow: " + b"a" * 500, every=0.02),
+    "headers without end": lambda wire: w.drip(wire, b"HTTP/1.1 200 OK\r\n" + b"X-More: a\r\n" * 50, every=0.02),
+    "says 100 Continue for ever": lambda wire: w.drip(wire, b"HTTP/1.1 100 Continue\r\n\r\n" * 40, every=0.01),
+    "promises more than it sends": lambda wire: w.raw(HEAD + b"Content-Length: 900\r\n\r\n{}", reusable=True),
+}
+
+
+@pytest.mark.parametrize("act", SILENT.values(), ids=SILENT)
+def test_the_deadline_is_total(wire: Wire, act: Callable[[Wire], Act]) -> None:
+    wire.play(act(wire))
+    started = time.monotonic()
+    with pytest.raises(NoReply):
+        post(wire)
+    assert TIMEOUT * 0.9 <= time.monotonic() - started < TIMEOUT + 0.5
+    assert len(wire.heard) == 1
+
+
+BROKEN: dict[str, Act] = {
+    "hangs up": w.hang_up,
+    "resets after reading": w.reset,
+    "resets before reading": w.reset_before_reading,
+    "closes in mid-body": w.raw(HEAD + b"Content-Length: 900\r\n\r\n{"),
+    "closes in a chunk": w.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{"),
+    "speaks no HTTP": w.raw(b"SSH-2.0-OpenSSH\r\n"),
+    "sends a hundred and one headers": w.raw(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 101 + b"\r\n{}"),
+    "sends a broken chunk length": w.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n{}"),
+}
+
+
+@pytest.mark.parametrize("act", BROKEN.values(), ids=BROKEN)
+def test_a_reply_that_is_not_whole_is_no_reply(wire: Wire, act: Act) -> None:
+    wire.play(act)
+    with pytest.raises(NoReply):
+        post(wire)
+    assert wire.connections == 1, "the HTTP library repeats nothing by itself"
+
+
+def test_a_refused_connection_is_no_reply() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(NoReply, match="ConnectionRefusedError"):
+        Transport(timeout=TIMEOUT, proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {})
+
+
+def test_an_unknown_host_is_no_reply() -> None:
+    with pytest.raises(NoReply):
+        Transport(timeout=TIMEOUT, proxy=None).post("http://no-such-host.invalid/x", BODY, {})
+
+
+def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
+    started = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
+        with pytest.raises(NoReply):
+            Transport(timeout=TIMEOUT, proxy=None).post(url, BODY, {})
+    assert time.monotonic() - started < TIMEOUT + 0.5
+
+
+def test_a_reply_of_ten_megabytes_is_cut_off(wire: Wire) -> None:
+    wire.play(w.body(b"x" * 10_000_000))
+    with pytest.raises(UnexpectedReply, match="longer than") as caught:
+        post(wire)
+    assert len(caught.value.text) == MAX_REPLY_BYTES
+
+
+def test_the_longest_reply_that_is_taken(wire: Wire) -> None:
+    wire.play(w.body(b"x" * MAX_REPLY_BYTES))
+    assert len(post(wire).body) == MAX_REPLY_BYTES
+
+
+def test_a_redirect_is_not_followed(wire: Wire) -> None:
+    wire.play(w.raw(b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n"))
+    assert post(wire).status == 302
+    assert len(wire.heard) == 1
+
+
+def test_100_continue_before_the_answer_is_fine(wire: Wire) -> None:
+    wire.play(w.raw(b"HTTP/1.1 100 Continue\r\n\r\n" + w.http(200, b"{}")))
+    assert post(wire).status == 200
+
+
+def test_bytes_left_over_by_a_wrong_content_length_spoil_no_later_reply(wire: Wire) -> None:
+    leftover = w.http(200, b'{"mine":1}').replace(b"Content-Length: 10", b"Content-Length: 2")
+    wire.play(w.raw(leftover, reusable=True), w.body(b'{"yours":2}'))
+    transport = Transport(timeout=TIMEOUT, proxy=None)
+    assert post(wire, transport).body == b'{"'
+    assert post(wire, transport).body == b'{"yours":2}'
+
+
+def test_proxies_of_the_environment_are_not_used(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    wire.play(w.body(b"{}"))
+    assert post(wire).status == 200
+
+
+def test_the_proxy_of_the_setting_is_used(wire: Wire) -> None:
+    wire.play(w.body(b"{}"))
+    Transport(timeout=TIMEOUT, proxy=wire.url).post("http://dana.invalid/x", BODY, {})
+    assert wire.heard[0].path == "http://dana.invalid/x"
+
+
+def test_cookies_are_not_kept(wire: Wire) -> None:
+    wire.play(w.raw(w.http(200, b"{}", {"Set-Cookie": "a=b"}), reusable=True))
+    transport = Transport(timeout=TIMEOUT, proxy=None)
+    post(wire, transport)
+    post(wire, transport)
+    assert "cookie" not in wire.heard[1].headers
+
+
+def test_the_errors_survive_pickling() -> None:
+    error = pickle.loads(pickle.dumps(UnexpectedReply("too odd", 502, "<html>")))  # noqa: S301
+    assert (str(error), error.http_status, error.text) == ("too odd", 502, "<html>")
+    assert str(pickle.loads(pickle.dumps(NoReply("reset")))) == "reset"  # noqa: S301
