@@ -385,17 +385,19 @@ class Ledger:
             self._refunded(report)
         elif order.is_open:
             self._paid(report)
-        elif order.payment_status in (Order.PaymentStatus.PAID, Order.PaymentStatus.REFUNDED):
-            return
-        elif report.is_answer:
+        elif order.payment_status not in (Order.PaymentStatus.PAID, Order.PaymentStatus.REFUNDED):
+            self._reported_paid_after_close(report)
+        if report.is_answer:
+            self._settle_cancels(closed=False)
+
+    def _reported_paid_after_close(self, report: Report) -> None:
+        if report.is_answer:
             self._paid(report)
             self._needs(Order.Attention.PAID_AFTER_CLOSED)
-        elif order.paid_at is None:
+        elif self.order.paid_at is None:
             self._needs(Order.Attention.CONFLICT)
             self._ask_now()
         # else: the payment was applied once and given back since; this is the same message again
-        if report.is_answer:
-            self._settle_cancels(closed=False)
 
     def _paid(self, report: Report) -> None:
         order = self.order

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 import time_machine
 from django.conf import settings as django_settings
 
-from django_dana import services, tasks
-from django_dana.models import CancelRequest, Event, Order
+from django_dana import services, signals, tasks
+from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
 
@@ -86,6 +87,17 @@ def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
     return CancelRequest.objects.get(pk=cancel_request.pk)
 
 
-def due_events() -> list[str]:
-    """Return what the shop is still to be told, in order."""
-    return list(Event.objects.order_by("id").values_list("name", flat=True))
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What the shop is told, by the signals' names."""
+    names: list[str] = []
+    receivers = {name: partial(_note, names, name) for name in signals.BY_NAME}
+    for name, receiver in receivers.items():
+        signals.BY_NAME[name].connect(receiver, weak=False)
+    yield names
+    for name, receiver in receivers.items():
+        signals.BY_NAME[name].disconnect(receiver)
+
+
+def _note(names: list[str], name: str, order: Order, **arguments: Any) -> None:
+    names.append(name)
