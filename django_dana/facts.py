@@ -471,7 +471,7 @@ class Ledger:
         overdue = order.is_open and order.create_status != Order.CreateStatus.FAILED
         return (
             order.is_awaiting_echo
-            or order.needs_attention in (*_CONTRADICTIONS, Order.Attention.UNSETTLED)
+            or order.needs_attention in _CONTRADICTIONS
             or (overdue and self._now >= order.valid_up_to + GRACE)
             or any(cancel.is_end_unknown for cancel in self._cancels_with_open_end())
         )
