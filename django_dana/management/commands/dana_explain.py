@@ -1,0 +1,118 @@
+"""All that was sent, answered, heard and concluded about an order, in order, and what comes next."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Q
+from django.utils import timezone
+
+from django_dana import response_rules
+from django_dana.models import ApiCall, CancelRequest, Notification, Order
+
+_TABLES = {
+    ApiCall.Operation.CREATE: response_rules.CREATE,
+    ApiCall.Operation.QUERY: response_rules.QUERY,
+    ApiCall.Operation.CANCEL: response_rules.CANCEL,
+}
+
+Entry = tuple[datetime, str]
+
+
+class Command(BaseCommand):
+    """``manage.py dana_explain REFERENCE``"""
+
+    help = "Tells the story of one order: what was sent, answered, heard and concluded, and what happens next."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the reference."""
+        parser.add_argument("reference", help="our reference, DANA's reference, or the public id")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print one screen for each order of that reference."""
+        orders = Order.objects.filter(_is_called(options["reference"])).order_by("id")
+        if not orders:
+            raise CommandError(f"No order is called {options['reference']}.")
+        for order in orders:
+            self.stdout.writelines(f"{line}\n" for line in explain(order))
+
+
+def explain(order: Order) -> Iterator[str]:
+    """Yield the story of an order, line by line."""
+    yield f"Order {order.partner_reference_no} ({order.currency} {order.amount}, {order.title})"
+    yield f"  account {order.account} ({order.environment}), merchant {order.merchant_id}"
+    yield f"  DANA's reference {order.reference_no or '-'}"
+    yield ""
+    for moment, text in sorted(_entries(order), key=itemgetter(0)):
+        yield f"  {_time(moment)}  {text}"
+    yield ""
+    yield f"  create {order.create_status}, payment {order.payment_status}"
+    if order.needs_attention:
+        yield f"  NEEDS ATTENTION: {order.get_needs_attention_display()}"
+    if order.note:
+        yield f"  note: {order.note}"
+    yield f"  {order.next_step}"
+    for cancel_request in order.cancel_requests.order_by("id"):
+        yield f"  cancel #{cancel_request.pk} {cancel_request.status}: {cancel_request.next_step}"
+    yield from (f"  next: {line}" for line in _what_comes(order))
+
+
+def _is_called(reference: str) -> Q:
+    called = Q(partner_reference_no=reference) | Q(reference_no=reference)
+    try:
+        return called | Q(public_id=uuid.UUID(reference))
+    except ValueError:
+        return called
+
+
+def _entries(order: Order) -> Iterator[Entry]:
+    yield order.created_at, f"asked for, to be paid by {_time(order.valid_up_to)}"
+    if order.paid_at:
+        yield order.paid_at, "paid, as DANA says"
+    for cancel_request in order.cancel_requests.select_related("requested_by"):
+        who = f" by {cancel_request.requested_by}" if cancel_request.requested_by else ""
+        yield cancel_request.created_at, f"cancel #{cancel_request.pk} asked for{who}: {cancel_request.reason or '-'}"
+    for call in order.api_calls.all():
+        yield call.started_at, f"→ {call.get_operation_display()}  {_end(call)}"
+    for notification in order.notifications.all():
+        yield notification.received_at, f"← notification  {_heard(notification)}"
+
+
+def _end(call: ApiCall) -> str:
+    if call.duration_ms is None:
+        return f"still open: {call.error or 'nobody has seen its end yet'}"
+    rule = _TABLES[ApiCall.Operation(call.operation)].rows.get(call.concluded_by)
+    answer = f"{call.response_code} {call.response_message}" if call.response_code else call.error
+    http = f"HTTP {call.http_status}, " if call.http_status else ""
+    concluded = f" ⇒ {rule.outcome.value} ({rule.code} {rule.name})" if rule else ""
+    return f"{http}{call.duration_ms} ms: {answer}{concluded}"
+
+
+def _heard(notification: Notification) -> str:
+    error = f" ({notification.error})" if notification.error else ""
+    return f"{notification.get_outcome_display()}{error}"
+
+
+def _what_comes(order: Order) -> Iterator[str]:
+    if order.is_held(timezone.now()) and order.lease_until:
+        yield f"a call is under way; if its worker died, others go on at {_time(order.lease_until)}"
+    if order.next_attempt_at:
+        yield f"the create is sent at {_time(order.next_attempt_at)}"
+    for cancel_request in order.cancel_requests.exclude(next_attempt_at=None):
+        yield f"cancel #{cancel_request.pk} is sent at {_when(cancel_request)}"
+    if order.next_sync_at:
+        yield f"DANA is asked at {_time(order.next_sync_at)}"
+    for event in order.events.order_by("id"):
+        yield f"the shop is told {event.name} at {_time(event.due_at)} (failed {event.attempts} times)"
+
+
+def _when(cancel_request: CancelRequest) -> str:
+    assert cancel_request.next_attempt_at is not None  # noqa: S101  the query asked for these
+    return f"{_time(cancel_request.next_attempt_at)}, given up at {_time(cancel_request.give_up_at)}"
+
+
+def _time(moment: datetime) -> str:
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")

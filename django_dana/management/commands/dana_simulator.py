@@ -1,0 +1,135 @@
+"""``manage.py dana_simulator``: a whole DANA on this machine."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_dana import conf, signing
+from django_dana.exceptions import InvalidKey
+
+
+class Command(BaseCommand):
+    """Serve the sandbox accounts of the DANA setting until it is interrupted."""
+
+    help = (
+        "A whole DANA on this machine. It knows the sandbox accounts of the DANA setting: their merchant and partner "
+        "ids and the public halves of their private keys. It prints its own public key."
+    )
+    # the checks of a shop that is still being set up must not keep its DANA from starting
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the options."""
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+        parser.add_argument("--port", type=int, default=8900, help="port to listen on (default: 8900)")
+        parser.add_argument("--public-url", default="", help="how browsers reach it, if not by host and port")
+        parser.add_argument(
+            "--fault", action="append", default=[], metavar="SPEC", help="what goes wrong, e.g. create:drop_reply:0.2"
+        )
+        parser.add_argument("--seed", type=int, default=0, help="makes a run repeatable (default: 0)")
+        parser.add_argument(
+            "--private-key-file",
+            type=Path,
+            metavar="PATH",
+            help="file with the key that signs notifications; written if it does not exist. Default: a new key",
+        )
+        parser.add_argument(
+            "--notify-delay",
+            type=float,
+            nargs="+",
+            metavar="SECONDS",
+            help="seconds before the first, second, ... try of a notification; then it is given up",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until SIGINT or SIGTERM. Raises CommandError with a plain sentence where it can't begin."""
+        # imported here: nothing of the simulator is loaded unless this command runs
+        from django_dana.simulator import Habits, Simulator, keys
+
+        accounts = [account for account in conf.accounts() if account.is_sandbox]
+        if not accounts:
+            raise CommandError("The simulator serves sandbox accounts only, and the DANA setting has none.")
+        habits = Habits()
+        if options["notify_delay"]:
+            habits = replace(habits, notify_delays=tuple(options["notify_delay"]))
+        key_file = options["private_key_file"]
+        try:
+            dana = Simulator(
+                [_merchant(account) for account in accounts],
+                host=options["host"],
+                port=options["port"],
+                private_key=keys.load_or_create(key_file) if key_file else None,
+                seed=options["seed"],
+                faults=options["fault"],
+                habits=habits,
+                public_url=options["public_url"],
+            )
+        except (ValueError, OSError) as error:
+            raise CommandError(str(error)) from None
+        try:
+            dana.start()
+        except (OSError, OverflowError) as error:
+            raise CommandError(
+                f"Port {options['port']} of {options['host']} can't be had ({error}). Choose another with --port."
+            ) from None
+        self._introduce(dana.base_url, dana.public_key, accounts)
+        _wait_for_signal()
+        dana.close()
+        self.stdout.write("The simulator has ended.")
+
+    def _introduce(self, base_url: str, public_key: str, accounts: list[conf.Account]) -> None:
+        self.stdout.write(f"DANA simulator: {base_url}/ (Ctrl-C ends it)")
+        self.stdout.write(f"DANA_PUBLIC_KEY = {public_key!r}")
+        for account in accounts:
+            self.stdout.write(f"serves {account.alias}: merchant {account.merchant_id}, partner {account.partner_id}")
+            if account.base_url != base_url:
+                self.stdout.write(
+                    self.style.WARNING(
+                        f"  its calls go to {account.base_url}; set DANA[{account.alias!r}]['BASE_URL'] = {base_url!r}"
+                    )
+                )
+            if not _knows(account, public_key):
+                self.stdout.write(
+                    self.style.WARNING("  it will refuse these notifications: its DANA_PUBLIC_KEY is another key")
+                )
+        self.stdout.flush()
+
+
+def _merchant(account: conf.Account) -> Any:
+    from django_dana.simulator import Merchant, keys
+
+    try:
+        public_key = keys.public_text(signing.load_private_key(account.private_key))
+    except InvalidKey as error:
+        raise CommandError(f"The private key of the account {account.alias!r} can't be used: {error}.") from None
+    return Merchant(
+        merchant_id=account.merchant_id,
+        partner_id=account.partner_id,
+        public_key=public_key,
+        name=account.alias if account.alias != "default" else "",
+        environment=account.environment,
+    )
+
+
+def _knows(account: conf.Account, public_key: str) -> bool:
+    ours = signing.load_public_key(public_key).public_numbers()
+    try:
+        return any(signing.load_public_key(text).public_numbers() == ours for text in account.public_keys)
+    except InvalidKey:
+        return False
+
+
+def _wait_for_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM; a second one ends the process as usual."""
+    ended = threading.Event()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # not without limit: on some systems a signal does not wake a plain wait
+    while not ended.wait(1.0):
+        pass
+    for number, handler in before.items():
+        signal.signal(number, handler)

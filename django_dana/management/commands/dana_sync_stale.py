@@ -1,0 +1,49 @@
+"""Ask DANA about what is overdue: for cron, where there is no beat, and to see beforehand what would change."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+
+from django_dana import tasks
+from django_dana.models import Order
+
+
+class Command(BaseCommand):
+    """``manage.py dana_sync_stale [--dry-run]``"""
+
+    help = "Asks DANA about the orders whose end is overdue."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add ``--dry-run``."""
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Ask DANA, print what its answers would change, and save nothing.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run one sweep in this process, or show what it would do."""
+        if not options["dry_run"]:
+            tasks.sync_stale()
+            return
+        found = (tasks.due_questions(), tasks.unanswered(), tasks.paid_sample())
+        order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
+        for order_id in order_ids:
+            self.stdout.write(_what_would_change(order_id))
+        self.stdout.write(f"{len(order_ids)} orders looked at; nothing was saved.")
+
+
+def _what_would_change(order_id: int) -> str:
+    before = Order.objects.get(pk=order_id)
+    # The call is made, since only its answer tells; all that is written about it is rolled back.
+    with transaction.atomic():
+        tasks.sync_order(order_id)
+        after = Order.objects.get(pk=order_id)
+        transaction.set_rollback(True)
+    changes = [
+        f"{name} {getattr(before, name) or '-'} → {getattr(after, name) or '-'}"
+        for name in ("create_status", "payment_status", "needs_attention")
+        if getattr(before, name) != getattr(after, name)
+    ]
+    return f"{before.partner_reference_no}: {', '.join(changes) or 'no change'}"

@@ -1,0 +1,429 @@
+"""What a shop asks for, at the edges: transactions, a dead broker, what is refused and why."""
+
+import json
+import logging
+import socket
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.test import TestCase
+from django.utils import timezone
+
+from django_dana import services, tasks
+from django_dana.client.http import CANCEL_PATH, CREATE_PATH
+from django_dana.models import ApiCall, CancelRequest, Order
+from tests import wire as w
+from tests.celery import app as celery_app
+from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.wire import Wire
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clerk() -> User:
+    user = User.objects.create_user("clerk")
+    user.user_permissions.add(Permission.objects.get(codename="cancel_order"))
+    return user
+
+
+# -- create -------------------------------------------------------------------------------------------------------
+
+
+def test_in_the_background_the_task_starts_on_commit(
+    dana: Wire, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[str, int]] = []
+    monkeypatch.setattr(tasks, "start", lambda task, pk: started.append((task.name, pk)))
+    with django_capture_on_commit_callbacks() as callbacks:
+        order = new_order()
+        assert started == []
+    for callback in callbacks:
+        callback()
+    assert started == [("django_dana.tasks.create_order", order.pk)]
+    assert dana.heard == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_now_makes_one_attempt_in_this_thread(dana: Wire) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order(send="now")
+    assert (order.create_status, order.web_redirect_url) == ("success", w.PAGE)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_now_is_bounded_and_leaves_the_rest_to_the_workers(dana: Wire) -> None:
+    dana.play(w.hang(dana))
+    started = time.monotonic()
+    order = new_order(send="now")
+    assert time.monotonic() - started < 1.5
+    assert order.create_status == "new"
+    assert order.next_attempt_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("code", ["4005401", "5005400"])
+def test_a_refused_order_is_returned_not_raised(dana: Wire, code: str) -> None:
+    dana.play(w.code(code))
+    assert new_order(send="now").create_status == "failed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_now_inside_a_transaction_is_refused(dana: Wire) -> None:
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        new_order(send="now")
+    assert Order.objects.count() == 0
+    assert dana.heard == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_now_inside_a_transaction_is_refused(dana: Wire) -> None:
+    order = created_order(dana)
+    with transaction.atomic(), pytest.raises(RuntimeError):
+        services.cancel_order(order, send="now")
+    assert CancelRequest.objects.count() == 0
+
+
+class NowInATestCase(TestCase):
+    """In a shop's own TestCase, which wraps each test in a transaction, send="now" works."""
+
+    def test_now(self) -> None:
+        with w.serving() as wire, self.settings(DANA=account_with(BASE_URL=wire.url)):
+            wire.play(w.code("2005400"))
+            assert new_order(send="now").create_status == "success"
+            wire.play(w.code("2005700"))
+            request = services.cancel_order(Order.objects.get(), send="now")
+            assert request.status == "success"
+
+
+def test_a_rolled_back_order_leaves_nothing(dana: Wire, django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        try:
+            with transaction.atomic():
+                new_order()
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
+    assert (Order.objects.count(), callbacks) == (0, [])
+
+
+def test_a_reference_used_twice_names_the_field(dana: Wire) -> None:
+    new_order(partner_reference_no="INV-1")
+    with pytest.raises(ValidationError) as caught:
+        new_order(partner_reference_no="INV-1")
+    assert set(caught.value.message_dict) == {"partner_reference_no"}
+    assert Order.objects.count() == 1
+
+
+def test_an_order_of_an_unknown_account_names_the_field(dana: Wire) -> None:
+    with pytest.raises(ValidationError) as caught:
+        new_order(account="nobody")
+    assert set(caught.value.message_dict) == {"account"}
+
+
+def test_all_that_is_wrong_is_told_at_once(dana: Wire) -> None:
+    with pytest.raises(ValidationError) as caught:
+        new_order(amount=Decimal(0), title="x" * 65, valid_up_to=timezone.now() - timedelta(1), currency="rupiah")
+    assert set(caught.value.message_dict) == {"amount", "title", "valid_up_to", "currency"}
+    assert Order.objects.count() == 0
+
+
+def test_the_body_is_what_is_sent(dana: Wire) -> None:
+    order = created_order(dana, title='Kopi "Gayo" ☕', metadata={"basket": 7})
+    assert dana.bodies(CREATE_PATH) == [order.request_body.encode()]
+    assert json.loads(order.request_body)["additionalInfo"]["order"]["orderTitle"] == 'Kopi "Gayo" ☕'
+    assert "basket" not in order.request_body
+
+
+def test_a_far_valid_up_to_goes_to_dana(dana: Wire) -> None:
+    order = created_order(dana, valid_up_to=timezone.now() + timedelta(days=480))
+    assert order.create_status == "success"
+
+
+def test_generated_references_fit_qris_and_differ(dana: Wire) -> None:
+    references = {new_order().partner_reference_no for _ in range(20)}
+    assert len(references) == 20
+    assert all(len(reference) <= 25 for reference in references)
+
+
+@pytest.mark.parametrize("amount", ["0.01", "1.00", "9999999999999.99"])
+def test_amounts_are_exact_on_every_engine(dana: Wire, amount: str) -> None:
+    order = fresh(new_order(amount=Decimal(amount)))
+    assert order.amount == Decimal(amount)
+    assert json.loads(order.request_body)["amount"]["value"] == amount
+
+
+def test_the_environment_is_frozen(dana: Wire, settings: Any) -> None:
+    order = new_order()
+    settings.DANA = account_with(BASE_URL=dana.url, ENVIRONMENT="production")
+    tasks.create_order(order.pk)
+    order = fresh(order)
+    assert dana.heard == []
+    assert (order.create_status, order.needs_attention) == ("new", "account")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"MERCHANT_ID": "another"},
+        {"PRIVATE_KEY": ""},
+        {"PRIVATE_KEY": "not a key"},
+        {"PRIVATE_KEY": lambda: 1 / 0},
+    ],
+    ids=["another merchant", "no key", "an unreadable key", "a vault that fails"],
+)
+def test_an_account_that_cannot_be_used_needs_attention_until_it_can(
+    dana: Wire, clock: Clock, settings: Any, told: list[str], changed: dict[str, Any]
+) -> None:
+    order = new_order(valid_up_to=timezone.now() + timedelta(hours=3))
+    good = settings.DANA
+    settings.DANA = account_with(BASE_URL=dana.url, **changed)
+    tasks.create_order(order.pk)
+    assert fresh(order).needs_attention == "account"
+    assert told == ["order_needs_attention"]
+    assert dana.heard == []
+    settings.DANA = good
+    dana.play(w.code("2005400"))
+    clock.forward(minutes=61)
+    tasks.retry_due()
+    order = fresh(order)
+    assert (order.create_status, order.needs_attention) == ("success", "")
+
+
+def test_a_vaults_error_text_reaches_no_log(dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def vault() -> str:
+        raise ConnectionError("token s3cret refused")
+
+    order = new_order()
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY=vault)
+    tasks.create_order(order.pk)
+    assert "ConnectionError" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+# -- a dead broker ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dead_broker(request: pytest.FixtureRequest) -> Iterator[None]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    before = celery_app.conf.broker_url
+    celery_app.conf.broker_url = f"{request.param}://127.0.0.1:{port}"
+    celery_app.pool.force_close_all()
+    celery_app._pool = None
+    celery_app.amqp._producer_pool = None
+    yield
+    celery_app.conf.broker_url = before
+    celery_app._pool = None
+    celery_app.amqp._producer_pool = None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("dead_broker", ["redis", "amqp"], indirect=True)
+@pytest.mark.usefixtures("dead_broker")
+def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    dana.play(w.code("2005400"))
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        order = new_order()
+    assert time.monotonic() - started < 1
+    assert [record.name for record in caplog.records] == ["django_dana.tasks"]
+    tasks.retry_due()
+    assert fresh(order).create_status == "success"
+
+
+# -- cancel -------------------------------------------------------------------------------------------------------
+
+
+def refusal(order: Order, **arguments: Any) -> dict[str, list[str]]:
+    """Ask for a cancel that is refused; return why, by field."""
+    before = CancelRequest.objects.count()
+    with pytest.raises(ValidationError) as caught:
+        services.cancel_order(order, **arguments)
+    assert CancelRequest.objects.count() == before
+    return caught.value.message_dict
+
+
+def test_cancel_body_and_evidence(dana: Wire, clerk: User) -> None:
+    order = created_order(dana, external_store_id="S1", sub_merchant_id="D1")
+    dana.play(w.code("2005700"))
+    request = services.cancel_order(order, reason="stock ran out", requested_by=clerk)
+    tasks.cancel_order(request.pk)
+    assert json.loads(dana.bodies(CANCEL_PATH)[0]) == {
+        "originalPartnerReferenceNo": order.partner_reference_no,
+        "originalReferenceNo": w.REFERENCE_NO,
+        "originalExternalId": ApiCall.objects.get(operation="create").external_id,
+        "merchantId": order.merchant_id,
+        "subMerchantId": "D1",
+        "reason": "stock ran out",
+        "externalStoreId": "S1",
+        "amount": {"value": "15000.00", "currency": "IDR"},
+        "additionalInfo": {},
+    }
+    request = fresh_cancel(request)
+    assert (request.requested_by, request.amount, request.reason) == (clerk, order.amount, "stock ran out")
+
+
+def test_cancel_before_any_create_call_is_refused(dana: Wire) -> None:
+    assert "order" in refusal(new_order())
+    assert dana.heard == []
+
+
+@pytest.mark.parametrize("code", ["4005401", "4045408"])
+def test_cancel_after_a_definite_refusal_is_refused(dana: Wire, code: str) -> None:
+    dana.play(w.code(code))
+    order = new_order()
+    tasks.create_order(order.pk)
+    assert "order" in refusal(order)
+
+
+@pytest.mark.parametrize("act", [w.hang_up, w.code("5005401"), w.code("5005400"), w.body(b"<html>")])
+def test_cancel_is_allowed_while_dana_may_have_the_order(dana: Wire, act: w.Act) -> None:
+    dana.play(act)
+    order = new_order()
+    tasks.create_order(order.pk)
+    assert services.cancel_order(order, reason="Network timeout").status == "new"
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired", "refunded", "not_found"])
+def test_cancel_of_a_closed_order_is_refused(dana: Wire, status: str) -> None:
+    order = created_order(dana)
+    Order.objects.filter(pk=order.pk).update(payment_status=status)
+    assert "order" in refusal(order)
+
+
+@pytest.mark.parametrize("code", [None, "2025700", "4035714"])
+def test_cancel_while_another_is_unfinished_is_refused(dana: Wire, code: str | None) -> None:
+    order = created_order(dana)
+    first = services.cancel_order(order)
+    if code:
+        dana.play(w.code(code))
+        tasks.cancel_order(first.pk)
+    assert "under way" in str(refusal(order))
+
+
+@pytest.mark.parametrize("code", ["4035705", "4005701"])
+def test_cancel_after_a_failed_one_is_allowed(dana: Wire, code: str) -> None:
+    order = created_order(dana)
+    dana.play(w.code(code))
+    tasks.cancel_order(services.cancel_order(order).pk)
+    assert services.cancel_order(order).status == "new"
+
+
+def test_a_reason_that_is_too_long_names_the_field(dana: Wire) -> None:
+    assert set(refusal(created_order(dana), reason="x" * 257)) == {"reason"}
+
+
+def test_cancel_needs_the_permission(dana: Wire) -> None:
+    order = created_order(dana)
+    with pytest.raises(PermissionDenied):
+        services.cancel_order(order, requested_by=User.objects.create_user("visitor"))
+    assert CancelRequest.objects.count() == 0
+
+
+def test_retry_cancel_needs_the_permission(dana: Wire, clerk: User) -> None:
+    request = services.cancel_order(created_order(dana), requested_by=clerk)
+    with pytest.raises(PermissionDenied):
+        services.retry_cancel(request, requested_by=User.objects.create_user("visitor"))
+
+
+# -- retry and stop -----------------------------------------------------------------------------------------------
+
+
+def test_retry_order_after_valid_up_to_is_refused(dana: Wire, clock: Clock) -> None:
+    dana.play(w.code("4015400"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    clock.to(order.valid_up_to)
+    with pytest.raises(ValidationError):
+        services.retry_order(order)
+
+
+def test_retry_order_that_dana_has_is_refused(dana: Wire) -> None:
+    with pytest.raises(ValidationError):
+        services.retry_order(created_order(dana))
+
+
+def test_retry_order_while_a_call_is_open_is_refused(dana: Wire) -> None:
+    order = new_order()
+    Order.objects.filter(pk=order.pk).update(lease_until=timezone.now() + timedelta(minutes=1))
+    with pytest.raises(ValidationError, match="under way"):
+        services.retry_order(order)
+
+
+def test_retry_order_sends_the_same_bytes(dana: Wire) -> None:
+    dana.play(w.code("4015400"), w.code("2005400"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    services.retry_order(order)
+    tasks.create_order(order.pk)
+    assert fresh(order).create_status == "success"
+    assert len(set(dana.bodies(CREATE_PATH))) == 1
+
+
+def test_retry_of_a_succeeded_cancel_is_refused(dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.code("2005700"))
+    request = services.cancel_order(order)
+    tasks.cancel_order(request.pk)
+    with pytest.raises(ValidationError):
+        services.retry_cancel(request)
+
+
+def test_retry_cancel_while_another_is_unfinished_is_refused(dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.code("4035705"))
+    first = services.cancel_order(order)
+    tasks.cancel_order(first.pk)
+    services.cancel_order(order)
+    with pytest.raises(ValidationError, match="under way"):
+        services.retry_cancel(first)
+
+
+def test_stop_retrying_a_pending_create_leaves_its_end_to_a_question(dana: Wire, clock: Clock) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    services.stop_retrying(fresh(order))
+    order = fresh(order)
+    assert (order.create_status, order.next_attempt_at) == ("pending", None)
+
+
+def test_stop_retrying_a_pending_cancel_aborts_it_and_asks(dana: Wire) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025700"))
+    request = services.cancel_order(order)
+    tasks.cancel_order(request.pk)
+    services.stop_retrying(fresh_cancel(request))
+    assert fresh_cancel(request).status == "aborted"
+    dana.play(w.status("05"))
+    tasks.sync_stale()
+    assert fresh_cancel(request).status == "success"
+
+
+def test_stop_retrying_while_a_call_is_open_is_refused(dana: Wire) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    Order.objects.filter(pk=order.pk).update(lease_until=timezone.now() + timedelta(minutes=1))
+    with pytest.raises(ValidationError, match="under way"):
+        services.stop_retrying(order)
+
+
+def test_stop_retrying_what_is_not_retried_is_refused(dana: Wire) -> None:
+    with pytest.raises(ValidationError):
+        services.stop_retrying(created_order(dana))
+
+
+def test_paid_order_cancel_after_24_hours_is_only_a_warning(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    clock.forward(days=2)
+    assert services.cancel_order(order).status == "new"
