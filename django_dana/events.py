@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ def _send(event: Event, now: datetime) -> None:
     claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=now + _SENDING)
     if not claimed:
         return
-    arguments = {"order": event.order}
+    arguments: dict[str, Any] = {"order": event.order}
     if event.cancel_request is not None:
         arguments["cancel_request"] = event.cancel_request
     answers = signals.BY_NAME[event.name].send_robust(sender=Order, **arguments)

@@ -291,7 +291,9 @@ def _kept(text: str) -> str:
 
 
 def _pay_at(reply: CreateReply | None) -> PayAt | None:
-    return reply and PayAt(
+    if reply is None:
+        return None
+    return PayAt(
         reference_no=reply.reference_no,
         web_redirect_url=reply.web_redirect_url,
         payment_code=reply.payment_code,

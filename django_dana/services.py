@@ -149,7 +149,7 @@ def cancel_order(
         locked.next_attempt_at = None
         locked.fact_count += 1
         locked.save()
-        cancel_request = CancelRequest.objects.create(
+        cancel_request = CancelRequest.objects.create(  # type: ignore[misc]  # requested_by: the shop's own user model
             order=locked,
             amount=locked.amount,
             reason=reason,
@@ -448,7 +448,7 @@ def _refuse_cancel(order: Order) -> None:
 
 
 def _refuse_cancel_of_closed(order: Order) -> None:
-    reason = _CLOSED.get(order.payment_status)
+    reason = _CLOSED.get(Order.PaymentStatus(order.payment_status))
     if reason:
         raise _refusal(reason)
 

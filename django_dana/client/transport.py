@@ -130,7 +130,7 @@ class _DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int | None:
         self._sock.settimeout(_remaining())
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined,no-any-return]
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -154,7 +154,8 @@ class _DeadlineMixin:
             # a fair share each, so that one dead address of a name leaves time for the next
             share = _remaining() / (len(addresses) - position)
             try:
-                sock = create_connection(address[:2], share, socket_options=self.socket_options)
+                host, port = str(address[0]), int(address[1])
+                sock = create_connection((host, port), share, socket_options=self.socket_options)
             except OSError:
                 if position == len(addresses) - 1:
                     raise
@@ -191,7 +192,7 @@ class _DeadlineAdapter(HTTPAdapter):
         _use_deadline(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
-        manager = super().proxy_manager_for(*args, **kwargs)
+        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
         _use_deadline(manager)
         return manager
 

@@ -4,7 +4,7 @@ import secrets
 import uuid
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from django.core.validators import MinValueValidator
@@ -16,9 +16,6 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana import response_rules
 from django_dana.response_rules import Rule
-
-if TYPE_CHECKING:
-    from django_dana.models.cancel_requests import CancelRequest
 
 # After validUpTo DANA may still be settling a payment made in the last second.
 GRACE: Final = timedelta(minutes=5)
@@ -160,8 +157,6 @@ class Order(models.Model):
     fact_count = models.PositiveIntegerField(default=0, editable=False)
 
     objects = OrderQuerySet.as_manager()
-
-    cancel_requests: "models.Manager[CancelRequest]"
 
     class Meta:
         verbose_name = _("order")
