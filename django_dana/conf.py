@@ -165,14 +165,14 @@ def key_texts(options: Mapping[str, Any], name: str) -> list[str]:
         return _as_list(option(options, name))
     try:
         return [Path(path).read_text(encoding="ascii") for path in paths]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise InvalidKey(f"the file of {name}_PATH can't be read ({type(error).__name__})") from None
 
 
 def _as_list(value: Any) -> list[Any]:
     if not value:
         return []
-    return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
 
 
 def _account(alias: str, options: Mapping[str, Any]) -> Account:

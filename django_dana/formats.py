@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # Indonesia's western time has no daylight saving; DANA accepts exactly this offset.
@@ -38,7 +38,7 @@ def parse_json_object(text: bytes) -> dict[str, Any]:
         value = json.loads(
             text.decode("utf-8"),
             parse_constant=_refuse_constant,
-            parse_float=Decimal,
+            parse_float=_decimal,
             object_pairs_hook=_unique_keys,
         )
         if not isinstance(value, dict):
@@ -51,6 +51,13 @@ def parse_json_object(text: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number's exponent is out of range") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

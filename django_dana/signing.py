@@ -73,7 +73,9 @@ def _texts_covered(body: bytes) -> Iterator[bytes]:
         yield minified
 
 
-_STRING_OR_WHITESPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+', re.DOTALL)
+# A string that never ends runs to the end of the text, and nothing is given back: so a forged body full of quotes
+# costs linear time, not quadratic.
+_STRING_OR_WHITESPACE = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|[ \t\r\n]+', re.DOTALL)
 
 
 def minify(body: bytes) -> bytes:
@@ -122,6 +124,8 @@ def load_public_key(text: str) -> RSAPublicKey:
     try:
         key = serialization.load_der_public_key(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
+        if _is_private(der):
+            raise InvalidKey("this is a private key; DANA's public key is needed") from None
         raise InvalidKey("no RSA public key can be read from it") from None
     if not isinstance(key, RSAPublicKey):
         raise InvalidKey("the key is not an RSA key")
@@ -136,7 +140,7 @@ def _check_length(key: RSAPrivateKey | RSAPublicKey) -> None:
 
 def _decode(text: str) -> tuple[str | None, bytes]:
     """Return the PEM label (None without armour) and the DER bytes of a key in any of the accepted forms."""
-    text = text.strip().replace("\\r", "").replace("\\n", "\n")
+    text = text.replace("\\r", "").replace("\\n", "\n").strip()
     armoured = _ARMOUR.fullmatch(text)
     label, content = (armoured[1], armoured[2]) if armoured else (None, text)
     if label is not None and ":" in content:
@@ -147,6 +151,14 @@ def _decode(text: str) -> tuple[str | None, bytes]:
         return label, base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError):
         raise InvalidKey("neither PEM nor base64") from None
+
+
+def _is_private(der: bytes) -> bool:
+    try:
+        serialization.load_der_private_key(der, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _is_public(der: bytes) -> bool:

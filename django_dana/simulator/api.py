@@ -2,10 +2,12 @@
 
 import json
 import math
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django_dana import signing
 from django_dana.exceptions import InvalidSignature
 from django_dana.formats import jakarta_time, parse_json_object
 from django_dana.simulator import codes, faults, fields, merchants
@@ -27,6 +29,9 @@ REQUIRED_HEADERS: Final = (
     "CHANNEL-ID",
 )
 
+# seconds between two looks at whether the caller of a delayed call is still there
+_GLANCE: Final = 0.02
+
 _PROXY_PAGE: Final = b"<html><head><title>%d</title></head><body><h1>%d</h1><hr>nginx</body></html>"
 
 
@@ -35,14 +40,14 @@ def answer(dana: "Simulator", operation: Operation, request: Request, call: Call
     drawn = dana.faults.draw(operation.name, call.reference)
     call.faults = [fault.spec for fault in drawn]
     early, late = _split(drawn)
-    _delay(dana, early)
+    _delay(dana, early, request, call)
     reply = _faulty_answer(operation, call, early)
     delivery = _delivery(early)
     if reply is None and delivery is None:
         with dana.lock:
             reply = _act(dana, operation, request, call)
         reply = _faulty_answer(operation, call, late, reply) or reply
-    _delay(dana, late)
+    _delay(dana, late, request, call)
     skew = sum(fault.seconds for fault in drawn if fault.kind == "clock_skew")
     reply = reply or Reply(500, b"")
     call.http_status = reply.status
@@ -59,11 +64,12 @@ def _split(drawn: list[Fault]) -> tuple[list[Fault], list[Fault]]:
     return [f for f in drawn if f.when == "before"], [f for f in drawn if f.when == "after"]
 
 
-def _delay(dana: "Simulator", drawn: list[Fault]) -> None:
-    for fault in drawn:
-        if fault.kind == "delay":
-            # ends early when the simulator is closed
-            dana.closing.wait(fault.seconds)
+def _delay(dana: "Simulator", drawn: list[Fault], request: Request, call: Call) -> None:
+    """Wait as long as the faults say, also when nobody listens any more: DANA would act late, too."""
+    end = time.monotonic() + sum(fault.seconds for fault in drawn if fault.kind == "delay")
+    while (rest := end - time.monotonic()) > 0 and not dana.closing.wait(min(rest, _GLANCE)):
+        if call.abandoned_at is None and request.is_gone():
+            dana.journal.abandon(call)
 
 
 def _delivery(drawn: list[Fault]) -> Delivery | None:
@@ -116,6 +122,7 @@ def _act(dana: "Simulator", operation: Operation, request: Request, call: Call) 
         _check_headers(dana, request)
         signers, text = _check_signature(dana, request, call)
         body = _read(text)
+        call.hints += fields.hints(body, operation.check)
         problem = fields.first_problem(body, operation.check)
         if problem is not None:
             raise Refusal(problem.case, problem.why, field=problem.field)
@@ -153,17 +160,19 @@ def _check_headers(dana: "Simulator", request: Request) -> None:
 
 
 def _check_signature(dana: "Simulator", request: Request, call: Call) -> tuple[list[Merchant], bytes]:
+    timestamp = request.header("X-TIMESTAMP")
     try:
         found = merchants.signers(
             dana.merchants.of_partner(request.header("X-PARTNER-ID")),
             request.header("X-SIGNATURE"),
             path=request.path,
             body=request.body,
-            timestamp=request.header("X-TIMESTAMP"),
+            timestamp=timestamp,
         )
     except InvalidSignature as error:
         call.signature = str(error)
-        raise Refusal("40100", str(error)) from None
+        expected = signing.string_to_sign("POST", request.path, signing.minify(request.body), timestamp)
+        raise Refusal("40100", f"{error}; DANA signs {expected.decode()}") from None
     call.signature = "valid"
     return found
 

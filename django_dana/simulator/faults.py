@@ -103,6 +103,8 @@ class Fault:
             raise ValueError("A fault strikes when=before or when=after DANA acts.")
         if self.kind == "code" and not (len(self.code) == 7 and self.code.isascii() and self.code.isdigit()):
             raise ValueError("A responseCode has seven digits.")
+        if self.kind in ("cut", "drip") and self.when == "before":
+            raise ValueError(f"{self.kind} needs a reply, so it strikes after DANA acts.")
         _, seconds, when = kinds[self.kind]
         object.__setattr__(self, "when", self.when or when)
         object.__setattr__(self, "seconds", seconds if self.seconds == -1.0 else self.seconds)

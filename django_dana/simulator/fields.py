@@ -20,7 +20,7 @@ class Problem:
     """One thing wrong with a body.
 
     Attributes:
-        case: ``40001`` (form) or ``40002`` (absent).
+        case: ``40001`` (form), ``40002`` (absent) or empty: DANA lets it pass, but a shop should know.
         field: the name of the field, dotted; a wrong amount is named by its money field.
         why: a sentence for additionalInfo.debugMessage.
     """
@@ -55,8 +55,17 @@ def missing(field: str, why: str = "is missing") -> Problem:
 
 def first_problem(body: dict[str, Any], check: Check) -> Problem | None:
     """Return what DANA would complain about: absent fields before malformed ones, each in the order of the page."""
-    found = sorted(check(body, ""), key=lambda problem: problem.case, reverse=True)
+    found = sorted(_refused(check(body, "")), key=lambda problem: problem.case, reverse=True)
     return found[0] if found else None
+
+
+def hints(body: dict[str, Any], check: Check) -> list[str]:
+    """Return what DANA lets pass in silence: fields that its pages do not know."""
+    return [problem.why for problem in check(body, "") if not problem.case]
+
+
+def _refused(problems: Iterator[Problem]) -> Iterator[Problem]:
+    return (problem for problem in problems if problem.case)
 
 
 def text(longest: int, *, choices: tuple[str, ...] = ()) -> Check:
@@ -85,7 +94,9 @@ def matching(pattern: str, longest: int, what: str) -> Check:
 
 
 def record(*fields: Field) -> Check:
-    """Return the check of an object with these fields; others are let through, as DANA does."""
+    """Return the check of an object with these fields, or any if there are none; others pass, with a hint."""
+
+    names = {field.name for field in fields}
 
     def check(value: Any, name: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
@@ -93,6 +104,8 @@ def record(*fields: Field) -> Check:
             return
         for field in fields:
             yield from _in_object(value, field, f"{name}.{field.name}" if name else field.name)
+        for unknown in value.keys() - names if names else ():
+            yield Problem("", unknown, f"{name}.{unknown} is no field of DANA's page".lstrip("."))
 
     return check
 
@@ -294,7 +307,7 @@ _PAY_OPTION_DETAIL: Final = record(
 def _pay_options(value: Any, name: str) -> Iterator[Problem]:
     found = list(array(_PAY_OPTION_DETAIL, at_least=1)(value, name))
     yield from found
-    if not found:
+    if not any(problem.case for problem in found):
         for item in value:
             yield from _pay_option(item, name)
 

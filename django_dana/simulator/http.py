@@ -1,6 +1,6 @@
 """A request as the simulator reads it, and a reply as it sends it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,6 +9,8 @@ from urllib.parse import parse_qs
 # environ keys by which our own server and our WSGI application speak to each other
 RAW_HEADERS: Final = "django_dana.simulator.headers"
 DELIVERY: Final = "django_dana.simulator.delivery"
+IS_GONE: Final = "django_dana.simulator.is_gone"
+ON_END: Final = "django_dana.simulator.on_end"
 
 LONGEST_BODY: Final = 1_000_000
 
@@ -31,13 +33,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, whole."""
+    """One HTTP request, whole; ``is_gone`` tells whether its sender has hung up, where the server can know."""
 
     method: str
     path: str
     query: dict[str, str]
     headers: list[tuple[str, str]]
     body: bytes
+    is_gone: Callable[[], bool] = lambda: False
 
     def header(self, name: str) -> str:
         """Return a header whatever its spelling, or an empty string."""
@@ -58,6 +61,7 @@ def read(environ: dict[str, Any]) -> Request:
         query=_single(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
         headers=headers,
         body=environ["wsgi.input"].read(length) if length else b"",
+        is_gone=environ.get(IS_GONE, lambda: False),
     )
 
 

@@ -21,7 +21,9 @@ class Call:
         signature: ``valid``, ``not checked`` or why it is refused.
         acted: whether the operation was carried out, or refused, by DANA's rules (not cut off by a fault).
         faults: the faults that befell it.
-        started_at, ended_at: seconds since the epoch; an end of None means that it is still going on.
+        started_at, ended_at: seconds since the epoch: when it had come, and when its last byte was about to leave;
+            an end of None means that it is still going on.
+        abandoned_at: when its sender hung up before that, as a client does that waits no longer.
         hints: what DANA lets pass, but a shop should know.
     """
 
@@ -35,6 +37,7 @@ class Call:
     body: str
     started_at: float
     ended_at: float | None = None
+    abandoned_at: float | None = None
     signature: str = "not checked"
     acted: bool = False
     http_status: int | None = None
@@ -95,9 +98,15 @@ class Journal:
             call.hints.append("CHANNEL-ID has more than the 5 characters of DANA's page")
 
     def close(self, call: Call) -> None:
-        """Write down that the last byte of the answer has left, or that none ever will."""
+        """Write down that the last byte of the answer leaves, or that none ever will; only the first time counts."""
         with self._lock:
-            call.ended_at = self._clock.now().timestamp()
+            if call.ended_at is None:
+                call.ended_at = self._clock.now().timestamp()
+
+    def abandon(self, call: Call) -> None:
+        """Write down that its sender has hung up."""
+        with self._lock:
+            call.abandoned_at = self._clock.now().timestamp()
 
 
 def _read_freely(body: bytes) -> dict[str, Any]:

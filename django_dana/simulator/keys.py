@@ -2,6 +2,7 @@
 
 import os
 from base64 import b64encode
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -45,10 +46,9 @@ def _write_once(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(text)
-        try:
+        # the other process was quicker
+        with suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
     finally:
         draft.unlink()
 

@@ -19,6 +19,7 @@ from django_dana import signing
 from django_dana.formats import compact_json, jakarta_time, money
 from django_dana.simulator import faults, keys
 from django_dana.simulator.habits import Habits
+from django_dana.simulator.methods import Method
 from django_dana.simulator.orders import STATUS, Order, State
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ def content(order: Order, habits: Habits) -> dict[str, Any]:
         body["subMerchantId"] = order.content["subMerchantId"]
     if order.content.get("externalStoreId"):
         body[habits.store_id_name] = order.content["externalStoreId"]
-    if order.state is State.SUCCESS and order.paid_at is not None:
+    if order.state is State.SUCCESS and order.paid_at is not None and order.paid_with is not None:
         body["finishedTime"] = _time(order.paid_at, habits)
-        body["additionalInfo"] = _payment(order, habits)
+        body["additionalInfo"] = _payment(order, order.paid_with, _time(order.paid_at, habits))
     else:
         body["additionalInfo"] = {"extendInfo": compact_json({"closedReason": _REASONS[order.state]})}
     return body
@@ -108,9 +109,8 @@ def _time(moment: datetime, habits: Habits) -> str:
     return jakarta_time(moment)
 
 
-def _payment(order: Order, habits: Habits) -> dict[str, Any]:
-    assert order.paid_at is not None and order.paid_with is not None  # noqa: S101, PT018 - it is paid
-    method, amount = order.paid_with, money(order.amount, order.currency)
+def _payment(order: Order, method: Method, paid_time: str) -> dict[str, Any]:
+    amount = money(order.amount, order.currency)
     option = {
         "payMethod": method.pay_method,
         **({"payOption": method.pay_option} if method.pay_option else {}),
@@ -125,7 +125,6 @@ def _payment(order: Order, habits: Habits) -> dict[str, Any]:
         "payOptionInfos": [option],
         "extendInfo": "{}",
     }
-    paid_time = _time(order.paid_at, habits)
     # captures have paidTime inside paymentInfo for the balance and QRIS, beside it for everything else
     if method.is_qris or not method.pay_option:
         info["paidTime"] = paid_time
@@ -161,8 +160,9 @@ class Notifier:
     def start(self) -> None:
         """Begin to send."""
         self._stopped = False
-        self._pool = ThreadPoolExecutor(_SENDERS, "dana-notify")
-        self._thread = threading.Thread(target=self._run, name="dana-notifier", daemon=True)
+        self._sending = 0
+        pool = self._pool = ThreadPoolExecutor(_SENDERS, "dana-notify")
+        self._thread = threading.Thread(target=self._run, args=(pool,), name="dana-notifier", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -228,10 +228,9 @@ class Notifier:
                 raise LookupError(f"There is no notification {number}.")
             self._schedule(self._all[number - 1], 0)
 
-    def _run(self) -> None:
+    def _run(self, pool: ThreadPoolExecutor) -> None:
         while (item := self._next()) is not None:
-            assert self._pool is not None  # noqa: S101 - start() made it
-            self._pool.submit(self._send, item)
+            pool.submit(self._send, item)
 
     def _next(self) -> Notification | None:
         """Wait for the next notification that is due; None when the simulator closes."""
@@ -251,11 +250,9 @@ class Notifier:
             return None
 
     def _send(self, item: Notification) -> None:
-        attempt = Try(self._dana.clock.now().timestamp(), "", "")
+        attempt = Try(self._dana.clock.now().timestamp(), "", "", error="not sent")
         try:
             attempt = self._attempt(item)
-        except requests.RequestException as error:
-            attempt.error = type(error).__name__
         finally:
             with self._changed:
                 self._sending -= 1
@@ -289,7 +286,7 @@ class Notifier:
         begun = monotonic()
         try:
             self._post(item.url, body, headers, attempt)
-        except requests.RequestException as error:
+        except (OSError, ValueError) as error:  # requests' own errors are OSErrors, but for a URL that is none
             attempt.error = type(error).__name__
         attempt.duration = monotonic() - begun
         return attempt
@@ -306,8 +303,8 @@ class Notifier:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                text = response.raw.read(_KEPT, decode_content=True)
                 attempt.http_status = response.status_code
+                text = next(response.iter_content(_KEPT), b"")
                 attempt.response_body = text.decode("utf-8", "replace")
                 attempt.response_code = _code(text)
 

@@ -230,10 +230,7 @@ def _find_queried(counter: Counter) -> Order | None:
     if body["merchantId"] not in merchant_ids or body["serviceCode"] != "54":
         return None
     reference, number = body.get("originalPartnerReferenceNo"), body.get("originalReferenceNo")
-    if reference:
-        order = counter.orders.get(body["merchantId"], reference)
-    else:
-        order = counter.orders.by_number(number)
+    order = counter.orders.get(body["merchantId"], reference) if reference else counter.orders.by_number(str(number))
     if order is None or order.merchant_id != body["merchantId"] or number not in (None, "", order.reference_no):
         return None
     return order
@@ -260,7 +257,7 @@ def _details(order: Order) -> dict[str, Any]:
         times["paidTimes"] = times["confirmedTimes"] = [jakarta_time(order.paid_at)]
     if order.refunds:
         amounts["refundAmount"] = money(order.refunded, order.currency)
-    if order.cancelled_at is not None:
+    if order.state is State.CANCELLED and order.cancelled_at is not None:
         amounts["voidAmount"] = money(order.amount, order.currency)
         times["cancelledTime"] = jakarta_time(order.cancelled_at)
     if order.method is not None and order.method.is_virtual_account:
@@ -278,8 +275,10 @@ def cancel(counter: Counter) -> dict[str, Any]:
         raise Refusal(case, "originalPartnerReferenceNo is a magic value")
     order = _find_original(counter)
     _check_amount(counter, order)
+    if order.state is State.CANCELLED and counter.habits.repeated_cancel != "2005700":
+        raise Refusal(counter.habits.repeated_cancel, "the order was cancelled before")
     if order.state is State.CANCELLED:
-        return {**_cancelled(order), "responseCode": counter.habits.repeated_cancel}
+        return _cancelled(order)
     if order.refunds:
         raise Refusal("40400", "the order was refunded")
     if order.state is State.CLOSED:

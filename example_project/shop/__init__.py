@@ -1,0 +1,5 @@
+"""The example shop: settings, routes and the Celery app."""
+
+from shop.celery import app as celery_app
+
+__all__ = ["celery_app"]

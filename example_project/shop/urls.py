@@ -1,0 +1,10 @@
+"""The routes of the example shop."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("dana/", include("django_dana.urls")),
+    path("", include("store.urls")),
+]

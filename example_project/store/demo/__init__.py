@@ -1,0 +1,1 @@
+"""The demo: all processes of the shop at once, and a story told with them."""

@@ -1,0 +1,80 @@
+"""``manage.py demo``: watch a payment happen, from the purchase to the refund."""
+
+import signal
+import time
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from store.demo.processes import DemoError, Shop, start_afresh
+from store.demo.story import STAFF_NAME, STAFF_PASSWORD, Story
+
+
+class Command(BaseCommand):
+    """Start everything, tell the story, serve until Ctrl-C."""
+
+    help = "Starts the shop, its workers and a DANA simulator, tells the story of a payment, and goes on serving."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the ports, and whether to go on serving."""
+        parser.add_argument("--port", type=int, default=8000, help="port of the shop (default: 8000)")
+        parser.add_argument(
+            "--simulator-port", type=int, default=8900, help="port of the DANA simulator (default: 8900)"
+        )
+        parser.add_argument("--exit", action="store_true", help="end after the story, with 0 if every step held")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Tell the story."""
+        signal.signal(signal.SIGTERM, _end)
+        try:
+            start_afresh()
+            self._say("Starting the shop, a worker, beat and a DANA simulator ...")
+            with Shop(options["port"], options["simulator_port"]) as shop:
+                self._tell(shop)
+                if not options["exit"]:
+                    self._serve(shop)
+        except DemoError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            self._say("")
+        self._say("All processes have ended.")
+
+    def _tell(self, shop: Shop) -> None:
+        shop.manage(
+            "createsuperuser",
+            "--noinput",
+            "--username",
+            STAFF_NAME,
+            "--email",
+            "staff@shop.example",
+            extra={"DJANGO_SUPERUSER_PASSWORD": STAFF_PASSWORD},
+        )
+        for number, (what, where) in enumerate(Story(shop).tell(), start=1):
+            self._say(f"{self.style.SUCCESS('✓')} {number}. {what}")
+            self._say(f"     {where}")
+
+    def _serve(self, shop: Shop) -> None:
+        self._say("")
+        self._say("Now do it yourself:")
+        self._say(f"  the shop            {shop.url}/")
+        self._say(f"  the admin           {shop.url}/admin/  ({STAFF_NAME} / {STAFF_PASSWORD})")
+        self._say(f"  DANA, the simulator {shop.simulator_url}/")
+        self._say(f"  logs                {settings.VAR / 'logs'}")
+        self._say("Ctrl-C ends everything.")
+        while not (ended := shop.ended()):
+            time.sleep(0.5)
+        name = ended[0]
+        raise DemoError(f"The {name} has ended by itself. Its last words:\n{shop.last_words(name)}")
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    # SIGTERM ends the demo as Ctrl-C does, with every process
+    raise KeyboardInterrupt

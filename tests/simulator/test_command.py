@@ -1,0 +1,109 @@
+"""``manage.py dana_simulator``."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.core.management import CommandError, call_command
+
+from django_dana.simulator import keys as simulator_keys
+from tests import keys
+from tests.simulator.shop import Listener, Shop
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_interrupted(tmp_path: Path, listener: Listener, number: signal.Signals) -> None:
+    key_file = tmp_path / "dana.pem"
+    key_file.write_text(keys.DANA_PRIVATE_KEY)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "django", "dana_simulator", "--port", str(port), "--fault", "query:empty"]
+    command += ["--private-key-file", str(key_file), "--notify-delay", "0", "0.05"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(4)]
+            shop = Shop(f"http://127.0.0.1:{port}", "216620000000000000001", "2024010100000000000001")
+            shop.notification_url = f"{listener.url}/notify"
+            with shop.session:
+                shop.create("INV-1")
+                body = {"reference": "INV-1"}
+                requests.post(f"{shop.base_url}/simulator/orders/pay", json=body, timeout=5).raise_for_status()
+            deadline = time.monotonic() + 5
+            while not listener.heard and time.monotonic() < deadline:
+                time.sleep(0.01)
+            process.send_signal(number)
+            rest = process.stdout.read()
+            assert process.wait(timeout=5) == 0
+        finally:
+            process.kill()
+    text = "".join(lines) + rest
+    assert f"http://127.0.0.1:{port}/" in lines[0]
+    assert keys.DANA_PUBLIC_KEY in lines[1]
+    assert "serves default: merchant 216620000000000000001" in lines[2]
+    assert "BASE_URL" in lines[3]
+    assert "The simulator has ended." in text
+    assert "notifications: its DANA_PUBLIC_KEY" not in text
+    assert listener.heard[0].is_signed_by(keys.DANA_PUBLIC_KEY)
+
+
+def account(**options: Any) -> dict[str, Any]:
+    from django.conf import settings
+
+    return {"default": {**settings.DANA["default"], **options}}
+
+
+def test_no_sandbox_account(settings: Any) -> None:
+    settings.DANA = account(ENVIRONMENT="production")
+
+    with pytest.raises(CommandError, match="sandbox accounts only"):
+        call_command("dana_simulator", port=0)
+
+
+def test_unreadable_key(settings: Any) -> None:
+    settings.DANA = account(PRIVATE_KEY="nonsense")
+
+    with pytest.raises(CommandError, match="private key of the account 'default'") as caught:
+        call_command("dana_simulator", port=0)
+    assert "nonsense" not in str(caught.value)
+
+
+def test_port_is_taken() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+
+        with pytest.raises(CommandError, match="--port"):
+            call_command("dana_simulator", port=other.getsockname()[1])
+
+
+def test_fault_that_is_none() -> None:
+    with pytest.raises(CommandError, match="explode"):
+        call_command("dana_simulator", port=0, fault=["create:explode"])
+
+
+def test_another_key_than_the_shop_knows(tmp_path: Path) -> None:
+    out = StringIO()
+    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    key_file = tmp_path / "new.pem"
+    key_file.write_text(keys.STRANGER_PRIVATE_KEY)
+    stop.start()
+
+    call_command("dana_simulator", port=0, private_key_file=key_file, stdout=out)
+
+    stop.join()
+    assert "it will refuse these notifications" in out.getvalue()
+    assert simulator_keys.load_or_create(key_file)

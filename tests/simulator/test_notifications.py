@@ -1,0 +1,246 @@
+"""Finish Notify: what it says, who signed it, and how often it is said."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from django_dana.simulator import Habits, Simulator
+from tests.simulator.shop import Listener, Shop, answered
+
+
+def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    created = shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    (heard,) = listener.heard
+    assert heard.path == "/any/path/notify"
+    assert heard.is_signed_by(dana.public_key)
+    assert heard.headers["Channel-Id"] == "DANA"
+    assert heard.headers["X-Partner-Id"] == "P-TEST"
+    assert heard.headers["User-Agent"] == "Jakarta Commons-HttpClient/3.1"
+    assert len(heard.headers["X-External-Id"]) == 32
+    content = heard.content
+    assert content["originalPartnerReferenceNo"] == "INV-1"
+    assert content["originalReferenceNo"] == created["referenceNo"]
+    assert content["merchantId"] == "M-TEST"
+    assert content["amount"] == {"value": "15000.00", "currency": "IDR"}
+    assert content["latestTransactionStatus"] == "00"
+    assert datetime.fromisoformat(content["finishedTime"])
+    # the balance has paidTime inside paymentInfo, other ways beside it
+    assert "paidTime" in content["additionalInfo"]["paymentInfo"]
+
+
+def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    shop.create("INV-1")
+
+    dana.advance(601)
+
+    assert dana.wait_for_notifications()
+    (heard,) = listener.heard
+    assert heard.content["latestTransactionStatus"] == "05"
+    assert heard.content["transactionStatusDesc"] == "CLOSED"
+    assert "finishedTime" not in heard.content
+
+
+def test_expired__by_itself(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    shop.create("INV-1")
+
+    dana.clock.advance(601)
+
+    deadline = time.monotonic() + 5
+    while not listener.heard and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [item.content["latestTransactionStatus"] for item in listener.heard] == ["05"]
+
+
+def test_resent_until_heard__fresh_signature_each_time(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    listener.answers = ["5005601", "4045601"]
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    assert len(listener.heard) == 3
+    assert all(heard.is_signed_by(dana.public_key) for heard in listener.heard)
+    assert len({heard.headers["X-External-Id"] for heard in listener.heard}) == 3
+    assert len({heard.body for heard in listener.heard}) == 1
+    (sent,) = dana.sent("INV-1")
+    assert sent.state == "heard"
+    assert [one.response_code for one in sent.tries] == ["5005601", "4045601", "2005600"]
+    assert "said the shop" in sent.tries[0].response_body
+
+
+def test_given_up_after_the_last_delay(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    listener.answers = ["5005601"] * 10
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    (sent,) = dana.sent()
+    assert (sent.state, len(sent.tries)) == ("given up", 4)
+    dana.notifications.resend(sent.number)
+    assert dana.wait_for_notifications()
+    assert len(sent.tries) == 5
+
+
+def test_nobody_there(dana: Simulator, shop: Shop) -> None:
+    shop.notification_url = "http://127.0.0.1:9/notify"
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    (sent,) = dana.sent()
+    assert sent.tries[-1].error == "ConnectionError"
+
+
+def test_no_address__no_notification(dana: Simulator, shop: Shop) -> None:
+    body = shop.order("INV-1")
+    del body["urlParams"][1]
+    answered(shop.call("create", body), "2005400")
+
+    dana.order("INV-1").pay()
+
+    assert dana.sent() == []
+
+
+def test_epoch_times_and_store_id(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.change_habits(time_form="epoch", store_id_name="externalStoreID", omit_external_id=True)
+    shop.create("INV-1", externalStoreId="STORE-1")
+
+    dana.order("INV-1").pay("NETWORK_PAY_PG_LINKAJA")
+
+    assert dana.wait_for_notifications()
+    (heard,) = listener.heard
+    assert heard.content["externalStoreID"] == "STORE-1"
+    assert "externalStoreId" not in heard.content
+    assert heard.content["additionalInfo"]["paidTime"].isdigit()
+    assert len(heard.content["createdTime"]) == 13
+    assert "X-External-Id" not in heard.headers
+
+
+@pytest.mark.parametrize(("notify", "count"), [(False, 0), (True, 1)])
+def test_merchants_cancel__as_the_habit_says(
+    dana: Simulator, shop: Shop, listener: Listener, *, notify: bool, count: int
+) -> None:
+    dana.change_habits(notify_on_cancel=notify)
+    shop.create("INV-1")
+
+    answered(shop.call("cancel", shop.cancel("INV-1")), "2005700")
+
+    assert dana.wait_for_notifications()
+    assert len(listener.heard) == count
+
+
+def test_refund__as_the_habit_says(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.change_habits(notify_on_refund=True)
+    shop.create("INV-1")
+    dana.order("INV-1").pay()
+
+    answered(shop.call("refund", shop.refund("INV-1")), "2005800")
+
+    assert dana.wait_for_notifications()
+    assert len(listener.heard) == 2
+
+
+def test_paid_after_it_was_cancelled(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    shop.create("INV-1")
+    shop.call("cancel", shop.cancel("INV-1"))
+
+    dana.order("INV-1").pay(even_if_closed=True)
+
+    assert dana.wait_for_notifications()
+    assert listener.heard[0].content["latestTransactionStatus"] == "00"
+    assert dana.order("INV-1").state == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("spec", "count"),
+    [("notify:lost", 0), ("notify:duplicate:copies=3", 3), ("notify:late:seconds=0.05", 1)],
+)
+def test_fault(dana: Simulator, shop: Shop, listener: Listener, spec: str, count: int) -> None:
+    dana.faults.add(spec)
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    assert len(listener.heard) == count
+
+
+def test_fault__reorder(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.faults.add("notify:reorder:ref=INV-1:seconds=5")
+    shop.create("INV-1")
+    shop.create("INV-2")
+
+    dana.order("INV-1").pay()
+    dana.order("INV-2").pay()
+
+    assert dana.wait_for_notifications(4)
+    assert [heard.content["originalPartnerReferenceNo"] for heard in listener.heard] == ["INV-2", "INV-1"]
+
+
+def test_fault__bad_signature_once_then_healed(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.faults.add("notify:bad_signature:times=1")
+    listener.answers = ["4015600"]
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    assert [heard.is_signed_by(dana.public_key) for heard in listener.heard] == [False, True]
+
+
+def test_fault__alter(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.faults.add("notify:alter:field=amount.value:value=1.00")
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    assert listener.heard[0].content["amount"]["value"] == "1.00"
+    assert listener.heard[0].is_signed_by(dana.public_key)
+
+
+def test_fault__clock_skew(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.faults.add("notify:clock_skew:seconds=-3600")
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    moment = datetime.fromisoformat(listener.heard[0].headers["X-Timestamp"])
+    assert 3590 < (dana.clock.now() - moment).total_seconds() < 3610
+
+
+def test_close__does_not_wait_for_what_is_scheduled(shop: Shop, dana: Simulator) -> None:
+    dana.change_habits(notify_delays=(60.0,))
+    shop.create("INV-1")
+    dana.order("INV-1").pay()
+
+    begun = time.monotonic()
+    dana.close()
+
+    assert time.monotonic() - begun < 1
+    assert dana.sent()[0].tries == []
+
+
+def test_habits__from_json() -> None:
+    habits = Habits().changed({"notify_delays": [0, 1], "order_lifetime": None, "highest_amount": "5.00"})
+
+    assert habits.notify_delays == (0.0, 1.0)
+    assert Habits().changed(habits.as_json()) == habits
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"nothing": 1}, {"time_form": "roman"}, {"notify_on_cancel": "yes"}, {"notify_delays": 3}, {"cancel_window": "x"}],
+)
+def test_habits__refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Habits().changed(changes)

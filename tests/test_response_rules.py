@@ -1,0 +1,191 @@
+"""DANA's tables once more, written out, against ours: row by row, and nothing besides."""
+
+import pytest
+
+from django_dana.response_rules import (
+    CANCEL,
+    CREATE,
+    NO_REPLY,
+    QUERY,
+    UNEXPECTED,
+    FollowUp,
+    Outcome,
+    PaymentState,
+    Table,
+)
+
+SUCCESS, FAILED, PENDING, ABORTED = Outcome.SUCCESS, Outcome.FAILED, Outcome.PENDING, Outcome.ABORTED
+NONE, FIX, CHANGE_AMOUNT, SAME_PAYLOAD = FollowUp.NONE, FollowUp.FIX, FollowUp.CHANGE_AMOUNT, FollowUp.SAME_PAYLOAD
+TRY_AGAIN, ASK_DANA, TELL_USER = FollowUp.TRY_AGAIN, FollowUp.ASK_DANA, FollowUp.TELL_USER
+ASK_AGAIN, SERIES = FollowUp.ASK_AGAIN, FollowUp.SERIES
+
+Row = tuple[str, str, Outcome, tuple[FollowUp, ...]]
+
+CREATE_ROWS: list[Row] = [
+    ("2005400", "Successful", SUCCESS, (NONE,)),
+    ("4005400", "Bad Request", FAILED, (FIX,)),
+    ("4005401", "Invalid Field Format", FAILED, (FIX,)),
+    ("4005402", "Invalid Mandatory Field", FAILED, (FIX,)),
+    ("4015400", "Unauthorized. Invalid Signature", FAILED, (FIX,)),
+    ("4035402", "Exceeds Transaction Amount Limit", FAILED, (CHANGE_AMOUNT,)),
+    ("4035405", "Do Not Honor", FAILED, (FIX, ASK_DANA)),
+    ("4035415", "Transaction Not Permitted", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4045408", "Invalid Merchant", FAILED, (FIX,)),
+    ("4045418", "Inconsistent Request", FAILED, (FIX,)),
+    ("4295400", "Too Many Requests", PENDING, (SAME_PAYLOAD,)),
+    ("5005400", "General Error", FAILED, (TRY_AGAIN,)),
+    ("5005401", "Internal Server Error", PENDING, (SAME_PAYLOAD,)),
+    ("no_reply", "Total timeout", PENDING, (SERIES, SAME_PAYLOAD)),
+    ("unexpected", "Unexpected response", PENDING, (SERIES, SAME_PAYLOAD)),
+]
+
+CANCEL_ROWS: list[Row] = [
+    ("2005700", "Successful", SUCCESS, (NONE,)),
+    ("2025700", "Request In Progress", PENDING, (SAME_PAYLOAD,)),
+    ("4005700", "Bad Request", FAILED, (FIX,)),
+    ("4005701", "Invalid Field Format", FAILED, (FIX,)),
+    ("4005702", "Invalid Mandatory Field", FAILED, (FIX,)),
+    ("4015700", "Unauthorized", FAILED, (FIX,)),
+    ("4035700", "Transaction Expired", FAILED, (TELL_USER,)),
+    ("4035705", "Do Not Honor", FAILED, (FIX, ASK_DANA)),
+    ("4035714", "Insufficient Funds", FAILED, (TRY_AGAIN,)),
+    ("4035715", "Transaction Not Permitted", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4045700", "Invalid Transaction Status", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4045701", "Transaction Not Found", FAILED, (FIX,)),
+    ("4045708", "Invalid Merchant", FAILED, (FIX,)),
+    ("4295700", "Too Many Requests", PENDING, (SAME_PAYLOAD,)),
+    ("5005700", "General Error", FAILED, (TRY_AGAIN,)),
+    ("5005701", "Internal Server Error", PENDING, (SAME_PAYLOAD,)),
+    ("no_reply", "Total timeout", ABORTED, (SERIES, TELL_USER)),
+    ("unexpected", "Unexpected response", PENDING, (SERIES, SAME_PAYLOAD)),
+]
+
+QUERY_ROWS: list[Row] = [
+    ("2005500", "Successful", SUCCESS, (NONE,)),
+    ("4005500", "Bad Request", FAILED, (FIX, ASK_AGAIN)),
+    ("4005501", "Invalid Field Format", FAILED, (FIX, ASK_AGAIN)),
+    ("4005502", "Invalid Mandatory Field", FAILED, (FIX, ASK_AGAIN)),
+    ("4015500", "Unauthorized", FAILED, (FIX, ASK_AGAIN)),
+    ("4045501", "Transaction Not Found", FAILED, (FIX,)),
+    ("4295500", "Too Many Requests", PENDING, (ASK_AGAIN,)),
+    ("5005500", "General Error", FAILED, (ASK_AGAIN,)),
+    ("5005501", "Internal Server Error", PENDING, (ASK_AGAIN,)),
+    ("no_reply", "Total timeout", PENDING, (ASK_AGAIN,)),
+    ("unexpected", "Unexpected response", PENDING, (ASK_AGAIN,)),
+]
+
+ALL = [(table, code) for table in (CREATE, CANCEL, QUERY) for code in table.rows]
+
+
+def check(table: Table, row: Row) -> None:
+    code, name, outcome, follow_up = row
+    rule = table.rows[code]
+    assert (rule.code, rule.name, rule.outcome, rule.follow_up) == (code, name, outcome, follow_up)
+
+
+@pytest.mark.parametrize("row", CREATE_ROWS, ids=lambda row: row[0])
+def test_create_row(row: Row) -> None:
+    check(CREATE, row)
+
+
+@pytest.mark.parametrize("row", CANCEL_ROWS, ids=lambda row: row[0])
+def test_cancel_row(row: Row) -> None:
+    check(CANCEL, row)
+
+
+@pytest.mark.parametrize("row", QUERY_ROWS, ids=lambda row: row[0])
+def test_query_row(row: Row) -> None:
+    check(QUERY, row)
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"), [(CREATE, CREATE_ROWS), (CANCEL, CANCEL_ROWS), (QUERY, QUERY_ROWS)], ids=["54", "57", "55"]
+)
+def test_no_other_row(table: Table, rows: list[Row]) -> None:
+    assert list(table.rows) == [row[0] for row in rows]
+
+
+@pytest.mark.parametrize(("table", "service"), [(CREATE, "54"), (QUERY, "55"), (CANCEL, "57")])
+def test_codes_belong_to_their_service(table: Table, service: str) -> None:
+    assert table.service == service
+    codes = [code for code in table.rows if code not in (NO_REPLY, UNEXPECTED)]
+    assert all(len(code) == 7 and code.isdigit() and code[3:5] == service for code in codes)
+
+
+def test_these_may_be_the_echo_of_our_own_success() -> None:
+    assert [code for table, code in ALL if table.rows[code].may_echo_success] == [
+        "4045418",
+        "4035700",
+        "4045700",
+        "4045701",
+    ]
+
+
+def test_these_fail_and_are_tried_again() -> None:
+    assert [code for table, code in ALL if table.rows[code].is_tried_again] == [
+        "4035415",
+        "5005400",
+        "4035714",
+        "4035715",
+        "4045700",
+        "5005700",
+    ]
+
+
+def test_these_say_that_dana_lacks_the_order() -> None:
+    assert [code for table, code in ALL if table.rows[code].order_unknown] == ["4045701", "4045501"]
+
+
+def test_these_ask_for_patience() -> None:
+    assert [code for table, code in ALL if table.rows[code].asks_for_patience] == ["4295400", "4295700", "4295500"]
+
+
+def test_these_are_definite_refusals() -> None:
+    for table, code in ALL:
+        rule = table.rows[code]
+        assert rule.is_definite_refusal == (rule.outcome is FAILED and TRY_AGAIN not in rule.follow_up)
+
+
+@pytest.mark.parametrize("table", [CREATE, CANCEL, QUERY], ids=["54", "57", "55"])
+def test_only_the_two_last_rows_repeat_a_series(table: Table) -> None:
+    assert [code for code, rule in table.rows.items() if rule.repeats_series] == ["no_reply", "unexpected"]
+    assert (table.no_reply.code, table.unexpected.code) == ("no_reply", "unexpected")
+
+
+@pytest.mark.parametrize("table", [CREATE, CANCEL, QUERY], ids=["54", "57", "55"])
+@pytest.mark.parametrize("code", ["", "no_reply", "unexpected", "2005401", "200", "2005400 ", "9999999"])
+def test_an_undocumented_code_is_never_guessed(table: Table, code: str) -> None:
+    assert table.find(code) is None
+
+
+def test_find() -> None:
+    for table, code in ALL:
+        if code not in (NO_REPLY, UNEXPECTED):
+            assert table.find(code) is table.rows[code]
+
+
+@pytest.mark.parametrize(("table", "code"), ALL, ids=[f"{table.service}-{code}" for table, code in ALL])
+def test_row_says_what_to_do_and_where_it_stands(table: Table, code: str) -> None:
+    rule = table.rows[code]
+    assert rule.advice.endswith(".")
+    assert rule.meaning
+    assert rule.source.startswith("DANA")
+
+
+@pytest.mark.parametrize("code", ["4035714", "5005700", "4035715", "4045700", "2025700"])
+def test_advice_warns_of_a_second_refund(code: str) -> None:
+    assert "do not refund by other means" in CANCEL.rows[code].advice.lower()
+
+
+def test_advice_never_calls_an_aborted_cancel_failed() -> None:
+    assert "without knowing its end" in CANCEL.no_reply.advice
+
+
+def test_payment_states() -> None:
+    assert {state.name: state.value for state in PaymentState} == {
+        "PAID": "00",
+        "INITIATED": "01",
+        "PAYING": "02",
+        "CLOSED": "05",
+        "NOT_FOUND": "07",
+    }
