@@ -1,5 +1,6 @@
 """An echo is not a refusal: after an attempt whose end nobody saw, DANA is asked before a refusal is believed."""
 
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -227,7 +228,7 @@ class Lossy:
     def __init__(self) -> None:
         self.created = self.cancelled = False
 
-    def __call__(self, connection: w.socket.socket, request: w.Heard) -> bool | None:
+    def __call__(self, connection: socket.socket, request: w.Heard) -> bool | None:
         if request.path == CREATE_PATH:
             known, self.created = self.created, True
             return w.code("2005400")(connection, request) if known else None

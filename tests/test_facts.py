@@ -391,7 +391,7 @@ def test_a_paid_order_that_dana_does_not_know_is_a_contradiction(dana: Wire, clo
 
 def test_cancel_success_cancels_the_order(dana: Wire, clock: Clock, told: list[str]) -> None:
     order = paid_order(dana)
-    times = {"cancelTime": "2026-11-21T16:31:00+07:00", "transactionDate": "2026-11-21T16:30:00+07:00"}
+    times: dict[str, Any] = {"cancelTime": "2026-11-21T16:31:00+07:00", "transactionDate": "2026-11-21T16:30:00+07:00"}
     cancel_request = cancelled_by_us(dana, order, w.code("2005700", **times))
     assert cancel_request.status == "success"
     assert cancel_request.cancel_time == datetime(2026, 11, 21, 9, 31, tzinfo=UTC)

@@ -3,6 +3,7 @@
 The oracles below are written from the design's rules, without a look at the code.
 """
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -34,7 +35,7 @@ class Scripted:
     def __init__(self, path: str, rows: list[str], success: str, latest: str) -> None:
         self._path, self._rows, self._success, self._latest = path, iter(rows), success, latest
 
-    def __call__(self, connection: w.socket.socket, request: Heard) -> bool | None:
+    def __call__(self, connection: socket.socket, request: Heard) -> bool | None:
         return self._act(request)(connection, request)
 
     def _act(self, request: Heard) -> Act:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -213,17 +214,14 @@ def test_a_vaults_error_text_reaches_no_log(dana: Wire, settings: Any, caplog: p
 
 @pytest.fixture
 def dead_broker(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Another Celery app than the suite's, whose broker refuses every connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    before = celery_app.conf.broker_url
-    celery_app.conf.broker_url = f"{request.param}://127.0.0.1:{port}"
-    celery_app.pool.force_close_all()
-    celery_app._pool = None
-    celery_app.amqp._producer_pool = None
+    app = Celery("dead", broker=f"{request.param}://127.0.0.1:{port}", set_as_current=False)
+    app.set_current()
     yield
-    celery_app.conf.broker_url = before
-    celery_app._pool = None
-    celery_app.amqp._producer_pool = None
+    celery_app.set_current()
+    app.close()
 
 
 @pytest.mark.django_db(transaction=True)
