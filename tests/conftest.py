@@ -1,10 +1,12 @@
 """Fixtures for the whole suite."""
 
+import os
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import time_machine
@@ -14,6 +16,46 @@ from django_dana import services, signals, tasks
 from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
+
+SERVICES = {
+    "postgresql": ("127.0.0.1", 5432),
+    "redis": ("127.0.0.1", 6379),
+    "rabbitmq": ("127.0.0.1", 5672),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--services", action="store_true", help="also run the tests that need services, worker processes or a browser"
+    )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return "services: asked for" if config.getoption("--services") else "services: not asked for (--services)"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--services"):
+        return
+    asked_for = [item for item in items if not item.get_closest_marker("services")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in asked_for])
+    items[:] = asked_for
+
+
+def missing(what: str) -> NoReturn:
+    """Skip on a laptop and fail in CI, where everything must be there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is not there", pytrace=False)
+    pytest.skip(f"{what} is not there")
+
+
+def need(service: str) -> None:
+    """Go on only if a service answers."""
+    try:
+        socket.create_connection(SERVICES[service], timeout=2).close()
+    except OSError:
+        missing(service)
+
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 

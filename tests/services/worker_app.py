@@ -1,0 +1,26 @@
+"""The Celery app of the worker processes."""
+
+import os
+from datetime import timedelta
+
+import django
+from celery import Celery
+from django.conf import settings
+
+from django_dana import schedule
+
+django.setup()
+
+from django_dana import gateway  # noqa: E402  the apps must be ready first
+
+# A lease of over a minute is right for a shop and long for a test in which a worker is killed.
+gateway._LEASE_MARGIN = timedelta(seconds=2)  # type: ignore[misc]
+
+settings.DANA["default"] |= {"BASE_URL": os.environ["TEST_DANA_URL"], "TIMEOUT": 2.0}
+
+app = Celery("tests.services")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_default_queue = os.environ["TEST_QUEUE"]
+app.conf.beat_schedule = schedule.BEAT_SCHEDULE
+app.conf.broker_connection_retry_on_startup = True
+app.autodiscover_tasks()
