@@ -264,7 +264,7 @@ def test_bad_metadata(name: str) -> None:
 
 @pytest.mark.django_db
 def test_good_metadata() -> None:
-    metadata = {"cart": 7, "tags": ["a", None, True, 0.5], "note": "line\nbreak ☕", "deep": deep(50)}
+    metadata = {"cart": 7, "tags": ["a", None, True, 0.5], "note": "line\nbreak ☕", "deep": deep(25)}
     order = new_order(metadata=metadata)
     order.refresh_from_db()
     assert order.metadata == metadata
