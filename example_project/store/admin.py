@@ -1,6 +1,7 @@
 """The shop's own window: purchases."""
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from store.models import Purchase
 
@@ -12,3 +13,7 @@ class PurchaseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("__str__", "payment", "packed_at", "called_off_at", "created_at")
     list_select_related = ("payment",)
     readonly_fields = ("product_slug", "payment", "packed_at", "called_off_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A purchase begins in the shop."""
+        return False
