@@ -21,7 +21,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-from django_dana import conf, signing
+from django_dana import conf, signing, tasks
 from django_dana.conf import DEFAULTS, KEY_OPTIONS, OPTIONS, PRODUCTION, REQUIRED, SANDBOX
 from django_dana.exceptions import InvalidKey
 
@@ -242,6 +242,31 @@ class Finding(Enum):
         "{where} is set, and the account is a production one, so payments do not go to DANA's own host.",
         "Take it out, unless a gateway of yours stands in between.",
     )
+    SILENT_REDIS = (
+        "W012",
+        "Celery's Redis transport has no socket_timeout and socket_connect_timeout of at most {limit} seconds.",
+        "Set both in broker_transport_options: a buyer waits as long as a broker that does not answer.",
+    )
+    SILENT_BROKER = (
+        "W013",
+        "Celery's broker_connection_timeout is more than {limit} seconds.",
+        "Make it shorter: a buyer waits as long as a broker that does not answer.",
+    )
+    VISIBILITY = (
+        "W014",
+        "Celery's visibility_timeout is shorter than the {limit} seconds that a task of ours may take.",
+        "Make it longer, or messages come back while their task still runs. They do no harm, only work.",
+    )
+    NO_TIME_LIMIT = (
+        "W015",
+        "Celery's task_time_limit is not set, or shorter than the {limit} seconds that a task of ours may take.",
+        "Set it a little longer: without it, a receiver of your shop that hangs holds a worker for ever.",
+    )
+    EAGER = (
+        "W016",
+        "Celery's task_always_eager is set, so buyers wait while DANA is called, and nothing is tried again.",
+        "Take it out; it is for tests.",
+    )
 
     def __init__(self, code: str, message: str, hint: str) -> None:
         self.id = f"{TAG}.{code}"
@@ -262,6 +287,7 @@ _LONGEST_SPAN: Final = timedelta(days=365)
 _LONGEST_LIFETIME: Final = {SANDBOX: timedelta(minutes=30), PRODUCTION: timedelta(days=7)}
 _LONGEST_CHANNEL_ID: Final = 5
 _LONGEST_ALIAS: Final = 100
+_LONGEST_SILENCE: Final = 2.0
 _LONGEST_NAME_SHOWN: Final = 40
 
 _LENGTHS: Final = {
@@ -363,6 +389,32 @@ def check_vault(**kwargs: Any) -> list[CheckMessage]:
         if account.is_production and account.values.get("BASE_URL"):
             messages.append(Finding.OTHER_HOST.at(account.place("BASE_URL")))
     return messages
+
+
+@register(TAG, deploy=True)
+def check_celery(**kwargs: Any) -> list[CheckMessage]:
+    """Warn where the shop's Celery settings would let a buyer wait, or a worker hang."""
+    broker = tasks.broker()
+    found = {
+        Finding.SILENT_REDIS: broker.transport.startswith("redis")
+        and not (_is_short(broker.socket_timeout) and _is_short(broker.socket_connect_timeout)),
+        Finding.SILENT_BROKER: broker.transport.startswith(("amqp", "pyamqp"))
+        and not _is_short(broker.connection_timeout),
+        Finding.VISIBILITY: broker.transport.startswith("redis") and broker.visibility_timeout < tasks.LONGEST_TASK,
+        Finding.NO_TIME_LIMIT: (broker.task_time_limit or 0) < tasks.LONGEST_TASK,
+        Finding.EAGER: broker.is_eager,
+    }
+    limits = {
+        Finding.SILENT_REDIS: _LONGEST_SILENCE,
+        Finding.SILENT_BROKER: _LONGEST_SILENCE,
+        Finding.VISIBILITY: tasks.LONGEST_TASK,
+        Finding.NO_TIME_LIMIT: tasks.LONGEST_TASK,
+    }
+    return [finding.at(limit=f"{limits.get(finding, 0):g}") for finding, is_so in found.items() if is_so]
+
+
+def _is_short(seconds: float | None) -> bool:
+    return seconds is not None and seconds <= _LONGEST_SILENCE
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ series.
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from celery import shared_task
+from celery import current_app, shared_task
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 # A later time is left to the sweep: brokers hold delayed messages badly, and a restart may lose them.
 _LONGEST_COUNTDOWN: Final = 15.0
 
+#: The longest that a task of ours works when all goes well: three kinds of rows, and the last call of each.
+LONGEST_TASK: Final = 240.0
+
 _BATCH: Final = 100
 _SWEEP_SECONDS: Final = 60.0
 
@@ -31,6 +35,36 @@ _SWEEP_SECONDS: Final = 60.0
 _SAMPLE: Final = 5
 _SAMPLE_AGE: Final = timedelta(days=7)
 _SAMPLE_REST: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What the shop's Celery settings say about its broker, for the system checks. Times in seconds; None: no limit."""
+
+    transport: str
+    connection_timeout: float | None
+    socket_timeout: float | None
+    socket_connect_timeout: float | None
+    visibility_timeout: float
+    task_time_limit: float | None
+    is_eager: bool
+
+
+def broker() -> Broker:
+    """Return the settings of the current Celery app, without connecting to anything."""
+    app = current_app
+    connection = app.connection_for_write()
+    options = connection.transport_options or {}
+    return Broker(
+        transport=str(connection.transport_cls),
+        connection_timeout=connection.connect_timeout,
+        socket_timeout=options.get("socket_timeout"),
+        socket_connect_timeout=options.get("socket_connect_timeout"),
+        # kombu's own default, in its Redis transport
+        visibility_timeout=options.get("visibility_timeout", 3600),
+        task_time_limit=app.conf.task_time_limit,
+        is_eager=bool(app.conf.task_always_eager),
+    )
 
 
 def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:

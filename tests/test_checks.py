@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.conf import settings as django_settings
@@ -24,10 +25,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_dana import conf
-from django_dana.checks import Finding, check_setting, check_vault
+from django_dana.checks import Finding, check_celery, check_setting, check_vault
 from django_dana.conf import SANDBOX_PUBLIC_KEY
 from django_dana.exceptions import InvalidKey
 from django_dana.webhook.views import NotificationView
+from tests.celery import app as celery_app
 from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
 
 DOCS = Path(__file__).parent.parent / "docs" / "checks.rst"
@@ -483,6 +485,40 @@ def test_base_url_in_production(in_production: Found, found: Found) -> None:
     assert ids(check_vault()) == ["W011"]
     assert found(BASE_URL="https://gateway.example") == []
     assert check_vault() == []
+
+
+# -- Celery -------------------------------------------------------------------------------------------------------
+
+CALM = {
+    "broker_url": "redis://127.0.0.1/0",
+    "broker_transport_options": {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 300},
+    "task_time_limit": 240,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"broker_transport_options": {"visibility_timeout": 300}}, ["W012"]),
+        ({"broker_transport_options": {"socket_timeout": 60, "socket_connect_timeout": 1}}, ["W012"]),
+        ({"broker_url": "amqp://127.0.0.1//"}, ["W013"]),
+        ({"broker_url": "amqp://127.0.0.1//", "broker_connection_timeout": 1}, []),
+        ({"broker_transport_options": {**CALM["broker_transport_options"], "visibility_timeout": 60}}, ["W014"]),  # type: ignore[dict-item]
+        ({"task_time_limit": None}, ["W015"]),
+        ({"task_time_limit": 30}, ["W015"]),
+        ({"task_always_eager": True}, ["W016"]),
+    ],
+    ids=lambda value: "" if isinstance(value, list) else ",".join(value) or "calm",
+)
+def test_celery(changes: dict[str, Any], expected: list[str]) -> None:
+    app = Celery("checked", set_as_current=False)
+    app.conf.update({**CALM, **changes})
+    app.set_current()
+    try:
+        assert ids(check_celery()) == expected
+    finally:
+        celery_app.set_current()
 
 
 # -- addresses and routes -------------------------------------------------------------------------------------------

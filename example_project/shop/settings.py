@@ -97,7 +97,7 @@ elif CELERY_BROKER_URL.startswith("redis"):
     # broker that is silent.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "visibility_timeout": 300,
-        "socket_timeout": 5,
+        "socket_timeout": 2,
         "socket_connect_timeout": 1,
     }
 CELERY_BROKER_CONNECTION_TIMEOUT = 1
