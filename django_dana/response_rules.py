@@ -101,6 +101,11 @@ class Table:
         return None if code in (NO_REPLY, UNEXPECTED) else self.rows.get(code)
 
     @property
+    def success(self) -> Rule:
+        """The row of the one code that means success."""
+        return next(row for row in self.rows.values() if row.outcome is Outcome.SUCCESS)
+
+    @property
     def no_reply(self) -> Rule:
         """DANA's row *Total timeout*."""
         return self.rows[NO_REPLY]

@@ -144,7 +144,7 @@ def cancel_order(
     problems.raise_if_any()
     with transaction.atomic(durable=send == "now"):
         locked = Order.objects.lock(order.pk)
-        _refuse_cancel(locked)
+        _refuse(why_not_cancel(locked))
         # From here on the create is not sent again, and an answer to a question on its way may be too old.
         locked.next_attempt_at = None
         locked.fact_count += 1
@@ -203,8 +203,9 @@ def retry_cancel(cancel_request: CancelRequest, *, requested_by: AbstractBaseUse
         now = timezone.now()
         if cancel_request.status == CancelRequest.Status.SUCCESS:
             raise _refusal(_("This cancel has succeeded already."))
-        _refuse_cancel_of_closed(order)
-        _refuse_second_cancel(order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists())
+        _refuse(_CLOSED.get(Order.PaymentStatus(order.payment_status)))
+        if order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists():
+            raise _refusal(_("Another cancel of this order is under way. Wait for its end."))
         _refuse_while_held(order, now)
         cancel_request.status = CancelRequest.Status.NEW
         cancel_request.needs_attention = ""
@@ -236,13 +237,23 @@ def stop_retrying(row: Order | CancelRequest) -> None:
     _start_on_commit(tasks.sync_order, order_id)
 
 
-def clear_attention(order: Order) -> Order:
-    """Note that a person has looked, so the order needs no attention any more."""
+def clear_attention(row: Order | CancelRequest) -> None:
+    """Note that a person has looked, so that the row needs no attention, and no more questions, any more.
+
+    Raises:
+        ValidationError: DANA is being asked which of its messages is true.
+    """
     with transaction.atomic():
-        order = Order.objects.lock(order.pk)
+        order = Order.objects.lock(row.pk if isinstance(row, Order) else row.order_id)
+        if isinstance(row, CancelRequest):
+            order.cancel_requests.filter(pk=row.pk).update(needs_attention="")
+            return
+        if order.needs_attention == Order.Attention.CONFLICT and order.next_sync_at is not None:
+            raise _refusal(_("DANA is being asked about this order. Wait for its answer."))
         order.needs_attention = ""
+        order.next_sync_at = order.unsettled_since = None
+        order.questions = 0
         order.save()
-    return order
 
 
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0)) -> Order:
@@ -438,24 +449,21 @@ def _refusal(message: Any) -> ValidationError:
     return ValidationError({"order": message})
 
 
-def _refuse_cancel(order: Order) -> None:
-    _refuse_cancel_of_closed(order)
-    _refuse_second_cancel(order.cancel_requests.unfinished().exists())
-    if order.create_status in (Order.CreateStatus.NEW, Order.CreateStatus.FAILED) and not (
+def why_not_cancel(order: Order) -> Any:
+    """Return the sentence that says why an order can't be cancelled, or None if it can."""
+    if reason := _CLOSED.get(Order.PaymentStatus(order.payment_status)):
+        return reason
+    if order.is_being_cancelled:
+        return _("A cancel of this order is under way. Wait for its end.")
+    never_arrived = order.create_status in (Order.CreateStatus.NEW, Order.CreateStatus.FAILED) and not (
         order.api_calls.not_definitely_refused(ApiCall.Operation.CREATE).exists()
-    ):
-        raise _refusal(_("DANA never had this order, so there is nothing to cancel."))
+    )
+    return _("DANA never had this order, so there is nothing to cancel.") if never_arrived else None
 
 
-def _refuse_cancel_of_closed(order: Order) -> None:
-    reason = _CLOSED.get(Order.PaymentStatus(order.payment_status))
+def _refuse(reason: Any) -> None:
     if reason:
         raise _refusal(reason)
-
-
-def _refuse_second_cancel(under_way: bool) -> None:  # noqa: FBT001
-    if under_way:
-        raise _refusal(_("A cancel of this order is under way. Wait for its end."))
 
 
 def _refuse_while_held(order: Order, now: datetime) -> None:

@@ -11,10 +11,15 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import services
 from django_dana.admin.rendering import link, pretty_text
 from django_dana.admin.tables import Table, call_table
-from django_dana.admin.windows import ORDER_COLUMNS, AttentionFilter, Handle, Told, Window, ask_dana
+from django_dana.admin.windows import ORDER_COLUMNS, AttentionColumn, AttentionFilter, Handle, Told, Window, ask_dana
 from django_dana.display import price
 from django_dana.models import ApiCall, CancelRequest, Order
 from django_dana.services import CANCEL_PERMISSION
+
+
+def can_be_asked_about(cancel_request: CancelRequest) -> bool:
+    """Whether DANA may know something of it that we don't."""
+    return cancel_request.status not in (CancelRequest.Status.NEW, CancelRequest.Status.SUCCESS)
 
 
 def can_be_sent_again(cancel_request: CancelRequest) -> bool:
@@ -45,10 +50,10 @@ def _stop(request: HttpRequest, cancel_request: CancelRequest) -> Told:
 
 
 @admin.register(CancelRequest)
-class CancelRequestAdmin(Window):
+class CancelRequestAdmin(AttentionColumn, Window):
     """Cancel requests: where each one stands and what comes next."""
 
-    list_display = ("created_at", "shown_order", "shown_amount", "status", "needs_attention", "requested_by", "reason")
+    list_display = ("created_at", "shown_order", "shown_amount", "status", "attention", "requested_by", "reason")
     list_filter = ("status", AttentionFilter)
     list_select_related = ("order", "requested_by")
     search_fields = ("order__partner_reference_no", "order__reference_no")
@@ -84,7 +89,7 @@ class CancelRequestAdmin(Window):
             name="ask",
             label=_("Ask DANA now"),
             permissions=(CANCEL_PERMISSION,),
-            fits=lambda cancel_request: cancel_request.status != CancelRequest.Status.SUCCESS,
+            fits=can_be_asked_about,
             pull=lambda request, cancel_request: ask_dana(cancel_request.order),
             atomic=False,
         ),

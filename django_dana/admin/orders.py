@@ -12,14 +12,25 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import conf, services
-from django_dana.admin.rendering import joined, outside_link, pretty_text, pretty_value
+from django_dana.admin import cancel_requests
+from django_dana.admin.rendering import joined, link, outside_link, pretty_text, pretty_value
 from django_dana.admin.tables import TABLES, Table
-from django_dana.admin.windows import CHANGE_PERMISSION, AttentionFilter, Handle, Told, Window, ask_dana
+from django_dana.admin.windows import (
+    CHANGE_PERMISSION,
+    AttentionColumn,
+    AttentionFilter,
+    Handle,
+    Told,
+    Window,
+    ask_dana,
+)
 from django_dana.display import price
 from django_dana.models import ApiCall, CancelRequest, Order
 from django_dana.services import CANCEL_PERMISSION
@@ -124,7 +135,7 @@ def _mark(request: HttpRequest, order: Order) -> Told:
 
 
 @admin.register(Order)
-class OrderAdmin(Window):
+class OrderAdmin(AttentionColumn, Window):
     """Orders: where each one stands, what comes next, and why."""
 
     list_display = (
@@ -133,7 +144,7 @@ class OrderAdmin(Window):
         "shown_amount",
         "create_status",
         "payment_status",
-        "needs_attention",
+        "attention",
         "shown_created_at",
     )
     list_filter = ("payment_status", AttentionFilter, "create_status", AccountFilter)
@@ -217,9 +228,9 @@ class OrderAdmin(Window):
         return price(order.amount, order.currency)
 
     @admin.display(description=_("created at"), ordering="id")
-    def shown_created_at(self, order: Order) -> Any:
+    def shown_created_at(self, order: Order) -> str:
         """Return the time; sorted by the key, which has an index and the same order."""
-        return order.created_at
+        return date_format(timezone.localtime(order.created_at), "SHORT_DATETIME_FORMAT")
 
     @admin.display(description=_("page at DANA"))
     def page_at_dana(self, order: Order) -> str:
@@ -245,6 +256,14 @@ class OrderAdmin(Window):
     def is_under_way(self, obj: Order) -> bool:
         """Whether the first answer of DANA is awaited."""
         return obj.create_status == Order.CreateStatus.NEW
+
+    def notes(self, request: HttpRequest, obj: Order) -> list[SafeString]:
+        """Return what became of the last cancel: "paid, deliver it" is no advice while the money goes back."""
+        last = obj.cancel_requests.order_by("-id").first()
+        if last is None or not self.may_see(request, CancelRequest):
+            return []
+        title = link(self.page_of(last), _("Cancel request"))
+        return [format_html("{}: <strong>{}</strong>. {}", title, last.get_status_display(), last.next_step)]
 
     def links(self, request: HttpRequest, obj: Order) -> list[tuple["_StrOrPromise", str]]:
         """Return the way to the page that cancels."""
@@ -297,6 +316,7 @@ class OrderAdmin(Window):
             "is_late": order.paid_at is not None and timezone.now() - order.paid_at > CANCEL_WINDOW,
             "is_possible": can_be_cancelled(order),
             "past": past,
+            "may_repeat": past is not None and cancel_requests.can_be_sent_again(past),
             "past_url": self.page_of(past) if past and self.may_see(request, CancelRequest) else "",
             "order_url": self.address("change", order.pk),
             "form": form,

@@ -22,7 +22,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -142,6 +144,16 @@ class AttentionFilter(admin.SimpleListFilter):
         return queryset.filter(needs_attention=value) if value in reasons else queryset
 
 
+class AttentionColumn:
+    """A list column that stands out where a person should look."""
+
+    @admin.display(description=_("needs attention"))
+    def attention(self, row: Any) -> str:
+        """Return the reason, marked."""
+        reason = row.get_needs_attention_display()
+        return format_html('<span class="dana-attention">{}</span>', reason) if reason else "-"
+
+
 class Window(_ModelAdmin):
     """Look, don't touch; and stay fast at a million rows."""
 
@@ -212,6 +224,7 @@ class Window(_ModelAdmin):
         context |= {
             "sentence": getattr(obj, "next_step", ""),
             "attention": obj.get_needs_attention_display() if getattr(obj, "needs_attention", "") else "",
+            "notes": self.notes(request, obj),
             "is_under_way": self.is_under_way(obj),
             "reload_after": _RELOAD_AFTER if fresh else 0,
             "handles": self._offered(request, obj),
@@ -223,6 +236,10 @@ class Window(_ModelAdmin):
     def is_under_way(self, obj: Any) -> bool:
         """Whether the row is likely to change in the next seconds, so that its page loads itself again."""
         return False
+
+    def notes(self, request: HttpRequest, obj: Any) -> list[SafeString]:
+        """Return further sentences on where the row stands."""
+        return []
 
     def links(self, request: HttpRequest, obj: Any) -> list[tuple["_StrOrPromise", str]]:
         """Return further ways on: labels and addresses."""

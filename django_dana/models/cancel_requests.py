@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import response_rules
-from django_dana.models.orders import Order, refused_for_now
+from django_dana.models.orders import Order, not_tried_again, refused_for_now
 from django_dana.response_rules import Rule
 
 
@@ -124,7 +124,15 @@ class CancelRequest(models.Model):
                 "DANA's answer may mean that the order is already cancelled. DANA is being asked; "
                 "do not refund by other means."
             )
+        return self._step_by_rule()
+
+    def _step_by_rule(self) -> str:
+        # A question may have ended it otherwise than its last call did.
+        if self.status == self.Status.SUCCESS:
+            return gettext(response_rules.CANCEL.success.advice)
+        if self.status == self.Status.ABORTED:
+            return gettext(response_rules.CANCEL.no_reply.advice)
         advice = gettext(self.rule.advice) if self.rule else ""
-        if self.status == self.Status.FAILED and self.next_attempt_at:
-            return f"{refused_for_now(self.give_up_at)} {advice}"
+        if self.status == self.Status.FAILED and self.rule and self.rule.is_tried_again:
+            return f"{refused_for_now(self.give_up_at)} {advice}" if self.next_attempt_at else not_tried_again()
         return advice

@@ -195,6 +195,11 @@ class Order(models.Model):
         return self.create_status == self.CreateStatus.PENDING and bool(self.rule and self.rule.may_echo_success)
 
     @property
+    def is_being_cancelled(self) -> bool:
+        """Whether a cancel may still reach DANA."""
+        return self.cancel_requests.unfinished().exists()
+
+    @property
     def has_address(self) -> bool:
         """Whether the buyer can be told where to pay."""
         return bool(self.safe_redirect_url or self.payment_code)
@@ -202,7 +207,10 @@ class Order(models.Model):
     @property
     def safe_redirect_url(self) -> str:
         """DANA's page if its address is http(s), else nothing: a javascript: address is never followed."""
-        parts = urlsplit(self.web_redirect_url)
+        try:
+            parts = urlsplit(self.web_redirect_url)
+        except ValueError:
+            return ""
         return self.web_redirect_url if parts.scheme in ("http", "https") and parts.netloc else ""
 
     def can_be_paid(self, now: datetime | None = None) -> bool:
@@ -236,6 +244,8 @@ class Order(models.Model):
         """One sentence for staff: where this order stands and what to do next."""
         if self.needs_attention:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
+        if self.is_being_cancelled:
+            return gettext("A cancel is under way. Do not deliver; wait for its end.")
         if self.payment_status != self.PaymentStatus.NONE:
             return str(_PAYMENT_STEPS[self.PaymentStatus(self.payment_status)])
         return self._create_step()
@@ -245,9 +255,11 @@ class Order(models.Model):
             return gettext("The order is on its way to DANA; there is nothing to do.")
         if self.is_awaiting_echo:
             return gettext("DANA may already have this order. It is being asked; there is nothing to do but wait.")
+        if self.create_status == self.CreateStatus.PENDING and not self.next_attempt_at:
+            return gettext("Nobody knows yet whether DANA has this order. DANA is asked once its time is over.")
         advice = gettext(self.rule.advice) if self.rule else ""
-        if self.create_status == self.CreateStatus.FAILED and self.next_attempt_at:
-            return f"{refused_for_now(self.valid_up_to)} {advice}"
+        if self.create_status == self.CreateStatus.FAILED and self.rule and self.rule.is_tried_again:
+            return f"{refused_for_now(self.valid_up_to)} {advice}" if self.next_attempt_at else not_tried_again()
         return advice
 
 
@@ -256,6 +268,11 @@ def refused_for_now(until: datetime) -> str:
     moment = formats.date_format(timezone.localtime(until), "SHORT_DATETIME_FORMAT")
     sentence = gettext("Refused for now, trying again until %(moment)s; do not refund by other means.")
     return sentence % {"moment": moment}
+
+
+def not_tried_again() -> str:
+    """Return the sentence for a refusal that was tried again by itself, and is no more."""
+    return gettext("Refused by DANA, and not tried again by itself any more. It may be sent again by hand.")
 
 
 _ATTENTION_STEPS: Final = {

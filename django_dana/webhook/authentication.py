@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -32,61 +33,82 @@ class Verified:
     fingerprint: str
 
 
+class OutOfReach(Exception):
+    """Nothing verified the message, but an account or key of ours could not be read: the fault may be ours."""
+
+
 class DanaSignature(BaseAuthentication):
     """Authenticates DANA; there is no user."""
 
     def authenticate(self, request: Request) -> tuple[None, Verified]:
-        """Verify the request, or raise AuthenticationFailed."""
+        """Verify the request, or raise AuthenticationFailed or OutOfReach."""
         signature, timestamp = request.headers.get("X-SIGNATURE"), request.headers.get("X-TIMESTAMP")
         if not signature or not timestamp:
             raise AuthenticationFailed("X-SIGNATURE or X-TIMESTAMP is missing")
         accounts: dict[str, Account] = {}
+        broken: list[str] = []
         text = fingerprint = None
-        for account, path, key in _candidates(request):
+        for account, path, key in _candidates(request, broken):
             if account.alias in accounts:
                 continue
             try:
                 text = signing.verify(
-                    signing.load_public_key(key),
-                    signature,
-                    method="POST",
-                    path=path,
-                    body=request._request.body,
-                    timestamp=timestamp,
+                    key.key, signature, method="POST", path=path, body=request._request.body, timestamp=timestamp
                 )
             except InvalidSignature:
                 continue
-            except InvalidKey as error:
-                logger.error("A key in DANA[%r] can't be used: %s", account.alias, error)
-                continue
             accounts[account.alias] = account
-            fingerprint = hashlib.sha256(key.encode()).hexdigest()[:16]
-        if text is None or fingerprint is None:
-            raise AuthenticationFailed("no key of DANA made this signature over this message and path")
-        return None, Verified(accounts, text, fingerprint)
+            fingerprint = key.fingerprint
+        if text is not None and fingerprint is not None:
+            return None, Verified(accounts, text, fingerprint)
+        if broken:
+            raise OutOfReach(f"no key fitted, and these could not be tried: {', '.join(broken)}")
+        raise AuthenticationFailed("no key of DANA made this signature over this message and path")
 
 
-def _candidates(request: Request) -> Iterator[tuple[Account, str, str]]:
-    """The accounts, paths and keys to try; the path that DANA called is that of our public URL, so it comes first."""
-    accounts = _usable_accounts()
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key: RSAPublicKey
+    fingerprint: str
+
+
+def _candidates(request: Request, broken: list[str]) -> Iterator[tuple[Account, str, _Key]]:
+    """The accounts, paths and keys to try; the path that DANA called is that of our public URL, so it comes first.
+
+    One account or key that can't be read must not block the others; its alias is added to ``broken``.
+    """
+    accounts = list(_accounts(broken))
     partner_id = request.headers.get("X-PARTNER-ID")
-    addressed = [account for account in accounts if account.partner_id == partner_id] or accounts
-    for account in addressed:
-        try:
-            keys = account.public_keys
-        except InvalidKey as error:
-            logger.error("No notification can be verified for DANA[%r]: %s", account.alias, error)
-            continue
+    for account in [account for account in accounts if account.partner_id == partner_id] or accounts:
+        keys = list(_keys(account, broken))
         for path in dict.fromkeys((account.notification_path, request.path)):
             for key in keys:
                 yield account, path, key
 
 
-def _usable_accounts() -> list[Account]:
-    accounts = []
+def _accounts(broken: list[str]) -> Iterator[Account]:
     for alias in conf.raw_accounts():
         try:
-            accounts.append(conf.account(alias))
-        except ImproperlyConfigured as error:
-            logger.error("%s", error)
-    return accounts
+            yield conf.account(alias)
+        except Exception as error:  # noqa: BLE001  an option may be a callable, which may raise anything
+            _note(alias, error, broken)
+
+
+def _keys(account: Account, broken: list[str]) -> Iterator[_Key]:
+    try:
+        texts = account.public_keys
+    except Exception as error:  # noqa: BLE001  a key may come from a vault, which may raise anything
+        _note(account.alias, error, broken)
+        return
+    for text in texts:
+        try:
+            yield _Key(signing.load_public_key(text), hashlib.sha256(text.encode()).hexdigest()[:16])
+        except Exception as error:  # noqa: BLE001  a setting may hold anything
+            _note(account.alias, error, broken)
+
+
+def _note(alias: str, error: Exception, broken: list[str]) -> None:
+    # The text of an error from a vault might hold a secret; ours never does.
+    ours = isinstance(error, InvalidKey | ImproperlyConfigured)
+    logger.error("DANA[%r] can't verify notifications: %s", alias, error if ours else type(error).__name__)
+    broken.append(alias)

@@ -1,6 +1,6 @@
 """Hear from DANA: bytes → signature → shape → order → one transaction → answer.
 
-The view names its own parser, renderer, permissions and so on, so that a shop's REST_FRAMEWORK settings change
+The view names its own renderer, permissions and so on, so that a shop's REST_FRAMEWORK settings change
 nothing that DANA sees. It runs outside ATOMIC_REQUESTS: what was received stays stored even where applying it fails.
 """
 
@@ -15,7 +15,6 @@ from django.http import HttpRequest
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +24,7 @@ from django_dana import formats, services
 from django_dana.models import Notification, Order
 from django_dana.webhook import answers
 from django_dana.webhook.answers import Answer
-from django_dana.webhook.authentication import DanaSignature, Verified
+from django_dana.webhook.authentication import DanaSignature, OutOfReach, Verified
 from django_dana.webhook.serializers import NotificationSerializer
 
 logger = logging.getLogger(__name__)
@@ -38,25 +37,8 @@ class TooLarge(APIException):
     """The body is longer than MAX_BODY_BYTES; it is neither parsed nor stored."""
 
 
-class VerifiedTextParser(BaseParser):
-    """Parses exactly the text that was verified, never another reading of the request."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        """Return the JSON object of the verified text."""
-        try:
-            return formats.parse_json_object(parser_context["request"].auth.text)
-        except ValueError as error:
-            raise ParseError(str(error)) from None
-
-
 class AlwaysJSON(BaseContentNegotiation):
     """DANA gets JSON whatever its Accept header says."""
-
-    def select_parser(self, request: Request, parsers: Any) -> BaseParser:
-        """Return the one parser."""
-        return parsers[0]  # type: ignore[no-any-return]
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -73,7 +55,7 @@ class NotificationView(APIView):
     authentication_classes = [DanaSignature]
     permission_classes = []
     throttle_classes = []
-    parser_classes = [VerifiedTextParser]
+    parser_classes = []
     renderer_classes = [JSONRenderer]
     content_negotiation_class = AlwaysJSON
     versioning_class = None
@@ -89,7 +71,8 @@ class NotificationView(APIView):
     def post(self, request: Request) -> Response:
         """Apply a verified message, and answer in DANA's format."""
         verified: Verified = request.auth  # type: ignore[assignment]
-        serializer = NotificationSerializer(data=request.data)
+        # not request.data, which is another reading of the request: without a Content-Length it is empty
+        serializer = NotificationSerializer(data=_parse(verified.text))
         if not serializer.is_valid():
             error = f"wrong fields: {', '.join(map(str, serializer.errors))}"
             _keep(request, Notification.Outcome.BAD_SHAPE, error=error)
@@ -110,6 +93,13 @@ class NotificationView(APIView):
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Answer every error in DANA's format, ours instead of the shop's."""
         return _answer_error
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        return formats.parse_json_object(text)
+    except ValueError as error:
+        raise ParseError(str(error)) from None
 
 
 def _apply(notification: Notification, order: Order, verified: Verified, serializer: NotificationSerializer) -> None:
@@ -158,6 +148,9 @@ def _answer_for(error: Exception, request: Request) -> Answer:
     if isinstance(error, AuthenticationFailed):
         _keep(request, Notification.Outcome.BAD_SIGNATURE, error=str(error.detail), verified=False)
         return answers.UNAUTHORIZED
+    if isinstance(error, OutOfReach):
+        _keep(request, Notification.Outcome.FAILED, error=str(error), verified=False)
+        return answers.OUR_FAULT
     if isinstance(error, ParseError):
         _keep(request, Notification.Outcome.BAD_SHAPE, error=str(error.detail))
         return answers.INVALID_FORMAT

@@ -1,0 +1,495 @@
+"""Two at once: whatever workers, clerks and DANA do at the same moment, each thing happens once."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+
+from django_dana import gateway, services, tasks
+from django_dana.client.http import CANCEL_PATH, CREATE_PATH
+from django_dana.models import ApiCall, CancelRequest, Event, Notification, Order
+from tests import wire as w
+from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order
+from tests.notices import facts, notify
+from tests.wire import Act, Heard, Wire
+
+needs_a_server = pytest.mark.skipif(
+    "connection.vendor == 'sqlite'",
+    reason="SQLite in memory has one connection; set DATABASE_URL to PostgreSQL or MariaDB",
+)
+
+ROUNDS = 5
+TIMEOUT = 10.0
+
+
+@pytest.fixture
+def dana(wire: Wire, settings: Any) -> Wire:
+    """A DANA that may take its time."""
+    settings.DANA = account_with(BASE_URL=wire.url, TIMEOUT=TIMEOUT)
+    return wire
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "start", lambda *args, **kwargs: None)
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    """Do all of this at the same moment, each in a thread of its own; return results or exceptions."""
+    barrier = threading.Barrier(len(acts))
+
+    def do(act: Callable[[], Any]) -> Any:
+        try:
+            connection.ensure_connection()
+            barrier.wait(10)
+            return act()
+        except Exception as error:  # noqa: BLE001  the test looks at it
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(do, acts))
+
+
+class Held:
+    """An answer that is held back until the test lets it go."""
+
+    def __init__(self, act: Act) -> None:
+        self.asked, self._go, self._act = threading.Event(), threading.Event(), act
+
+    def __call__(self, connection: Any, request: Heard) -> bool | None:
+        self.asked.set()
+        assert self._go.wait(10)
+        return self._act(connection, request)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[[Callable[[], Any]], threading.Thread]]:
+    """Run something in a thread that the test joins."""
+    threads: list[threading.Thread] = []
+
+    def start(act: Callable[[], Any]) -> threading.Thread:
+        def run() -> None:
+            try:
+                act()
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        threads.append(thread)
+        return thread
+
+    yield start
+    for thread in threads:
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+def names(order: Order) -> list[str]:
+    return list(order.events.order_by("id").values_list("name", flat=True))
+
+
+# -- several threads --------------------------------------------------------------------------------------------------
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_on_cancel_make_one_request(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = created_order(dana)
+        results = at_once(*[lambda order=order: services.cancel_order(order)] * 3)
+        assert sorted(type(result).__name__ for result in results) == [
+            "CancelRequest",
+            "ValidationError",
+            "ValidationError",
+        ]
+        assert order.cancel_requests.count() == 1
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_notifications_at_once_pay_once(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = created_order(dana)
+        before = names(order).count("order_paid")
+        results = at_once(*[lambda order=order: notify(Client(), order).json()["responseCode"]] * 4)
+        assert results == ["2005600"] * 4
+        assert fresh(order).payment_status == "paid"
+        assert (before, names(order).count("order_paid")) == (0, 1)
+        outcomes = sorted(Notification.objects.filter(order=order).values_list("outcome", flat=True))
+        assert outcomes == ["applied", "known", "known", "known"]
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_paid_and_closed_at_once_end_in_one_of_two_ways_and_are_looked_at(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = created_order(dana)
+        at_once(lambda order=order: notify(Client(), order), lambda order=order: notify(Client(), order, "05"))
+        order = fresh(order)
+        assert (order.payment_status, order.needs_attention) in [("paid", "conflict"), ("expired", "conflict")]
+        assert order.next_sync_at is not None
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_one_order_make_one_call(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        dana.heard.clear()
+        dana.play(w.code("2005400"))
+        order = new_order()
+        assert at_once(*[lambda order=order: tasks.create_order(order.pk)] * 4) == [None] * 4
+        assert len(dana.bodies(CREATE_PATH)) == 1
+        assert (fresh(order).create_status, order.api_calls.count()) == ("success", 1)
+        assert (fresh(order).attempts, fresh(order).lease_token) == (1, None)
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_one_cancel_make_one_call(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = created_order(dana)
+        dana.heard.clear()
+        dana.play(w.code("2005700"))
+        request = services.cancel_order(order)
+        assert at_once(*[lambda request=request: tasks.cancel_order(request.pk)] * 4) == [None] * 4
+        assert len(dana.bodies(CANCEL_PATH)) == 1
+        assert (fresh_cancel(request).status, fresh_cancel(request).attempts) == ("success", 1)
+        assert names(order).count("order_cancelled") <= 1
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_create_and_query_of_one_order_never_run_at_once(dana: Wire) -> None:
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def slow(connection: Any, request: Heard) -> bool | None:
+        under_way.append(1)
+        most.append(len(under_way))
+        threading.Event().wait(0.05)
+        under_way.pop()
+        known = w.code("2005400") if request.path == CREATE_PATH else w.status("01")
+        return known(connection, request)
+
+    dana.play(slow)
+    order = new_order()
+    acts: list[Callable[[], Any]] = [lambda: tasks.create_order(order.pk), lambda: services.sync_order(order)]
+    results = at_once(*acts * 3)
+    assert [result for result in results if isinstance(result, Exception)] == []
+    assert set(most) == {1}
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_sweeps_do_each_row_once(dana: Wire) -> None:
+    dana.play(w.code("2005400"))
+    orders = [new_order() for _ in range(12)]
+    assert at_once(*[tasks.retry_due] * 3) == [None] * 3
+    assert sorted(json.loads(body)["partnerReferenceNo"] for body in dana.bodies(CREATE_PATH)) == sorted(
+        order.partner_reference_no for order in orders
+    )
+    assert set(Order.objects.values_list("create_status", "attempts")) == {("success", 1)}
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_one_reference_asked_for_twice_is_one_order(dana: Wire) -> None:
+    for number in range(ROUNDS):
+        results = at_once(*[lambda number=number: new_order(partner_reference_no=f"INV-{number}")] * 3)
+        assert sorted(type(result).__name__ for result in results) == ["Order", "ValidationError", "ValidationError"]
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", ["00", "05"])
+def test_a_notification_is_applied_while_the_reply_to_a_cancel_is_on_its_way(
+    dana: Wire, in_background: Callable[..., threading.Thread], client: Client, status: str
+) -> None:
+    order = created_order(dana)
+    request = services.cancel_order(order)
+    held = Held(w.code("2005700"))
+    dana.play(held)
+    worker = in_background(lambda: gateway.attempt_cancel(request.pk))
+    assert held.asked.wait(10)
+    assert notify(client, order, status).json()["responseCode"] == "2005600"
+    meanwhile = fresh(order)
+    held.let_go()
+    worker.join(10)
+    order = fresh(order)
+    assert meanwhile.payment_status == ("paid" if status == "00" else "initiated")
+    assert (order.payment_status, fresh_cancel(request).status) == ("cancelled", "success")
+    assert (order.paid_at is not None) == (status == "00")
+    assert names(order).count("order_cancelled") == 1
+    assert order.lease_token is None
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_a_notification_that_overtakes_the_reply_to_a_create_is_not_weakened_by_it(
+    dana: Wire, in_background: Callable[..., threading.Thread], client: Client
+) -> None:
+    order = new_order()
+    held = Held(w.code("4045418"))
+    dana.play(held)
+    worker = in_background(lambda: gateway.attempt_create(order.pk))
+    assert held.asked.wait(10)
+    notify(client, order)
+    held.let_go()
+    worker.join(10)
+    order = fresh(order)
+    assert (order.create_status, order.payment_status, order.needs_attention) == ("success", "paid", "")
+    assert names(order) == ["order_created", "order_paid"]
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_older_than_a_notification_is_not_applied_but_asked_for_again(
+    dana: Wire, in_background: Callable[..., threading.Thread], client: Client
+) -> None:
+    order = created_order(dana)
+    held = Held(w.status("01"))
+    dana.play(held)
+    worker = in_background(lambda: services.sync_order(order))
+    assert held.asked.wait(10)
+    notify(client, order)
+    held.let_go()
+    worker.join(10)
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("paid", "")
+    assert order.next_sync_at is not None
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_a_click_on_cancel_while_the_create_is_on_its_way(
+    dana: Wire, in_background: Callable[..., threading.Thread]
+) -> None:
+    order = new_order()
+    held = Held(w.code("2005400"))
+    dana.play(held)
+    worker = in_background(lambda: gateway.attempt_create(order.pk))
+    assert held.asked.wait(10)
+    request = services.cancel_order(order)
+    gateway.attempt_cancel(request.pk)
+    assert fresh_cancel(request).attempts == 0  # the line is taken
+    held.let_go()
+    worker.join(10)
+    dana.play(w.code("2005700"))
+    gateway.attempt_cancel(request.pk)
+    assert (fresh(order).payment_status, fresh_cancel(request).status) == ("cancelled", "success")
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_does_not_wait_for_a_call_that_is_under_way(
+    dana: Wire, in_background: Callable[..., threading.Thread]
+) -> None:
+    slow = new_order()
+    held = Held(w.code("2005400"))
+    dana.play(held, w.code("2005400"))
+    in_background(lambda: gateway.attempt_create(slow.pk))
+    assert held.asked.wait(10)
+    others = [new_order() for _ in range(3)]
+    tasks.retry_due()
+    assert {fresh(order).create_status for order in others} == {"success"}
+    assert fresh(slow).create_status == "new"
+    held.let_go()
+
+
+# -- one thread: what a lease does ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Order], None]:
+    """Make the next call come back after its lease was replaced."""
+    speak = gateway._speak
+
+    def replace(order: Order) -> None:
+        def speak_and_lose(*args: Any) -> Any:
+            ended = speak(*args)
+            free = Order.objects.filter(pk=order.pk)
+            free.update(lease_token="7" * 32, lease_until=timezone.now() + timedelta(minutes=1))
+            return ended
+
+        monkeypatch.setattr(gateway, "_speak", speak_and_lose)
+
+    return replace
+
+
+@pytest.mark.django_db
+def test_a_late_writer_changes_nothing_but_closes_its_row(dana: Wire, late: Callable[[Order], None]) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    late(order)
+    gateway.attempt_create(order.pk)
+    call = ApiCall.objects.get()
+    assert (call.concluded_by, call.response_code, call.http_status) == ("2005400", "2005400", 200)
+    assert call.duration_ms is not None
+    order = fresh(order)
+    assert (order.create_status, order.payment_status, order.web_redirect_url) == ("new", "none", "")
+    assert order.lease_token is not None
+    assert order.lease_token.hex == "7" * 32
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_late_answer_to_a_cancel_changes_nothing_but_closes_its_row(
+    dana: Wire, late: Callable[[Order], None]
+) -> None:
+    order = created_order(dana)
+    request = services.cancel_order(order)
+    dana.play(w.code("2005700"))
+    late(order)
+    gateway.attempt_cancel(request.pk)
+    assert (fresh_cancel(request).status, fresh(order).payment_status) == ("new", "initiated")
+    assert ApiCall.objects.get(operation="cancel").response_code == "2005700"
+
+
+@pytest.mark.django_db
+def test_a_late_answer_to_a_question_changes_nothing_but_closes_its_row(
+    dana: Wire, late: Callable[[Order], None]
+) -> None:
+    order = created_order(dana)
+    dana.play(w.status("00", amount="15000.00"))
+    late(order)
+    gateway.ask(order.pk)
+    assert fresh(order).payment_status == "initiated"
+    assert ApiCall.objects.get(operation="query").duration_ms is not None
+
+
+class Death(BaseException):
+    """The worker is killed."""
+
+
+@pytest.fixture
+def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+    """Run something whose worker dies after DANA has acted and before it recorded anything."""
+    speak = gateway._speak
+
+    def run(act: Callable[[], Any]) -> None:
+        def speak_and_die(*args: Any) -> Any:
+            speak(*args)
+            raise Death
+
+        with monkeypatch.context() as patch:
+            patch.setattr(gateway, "_speak", speak_and_die)
+            with pytest.raises(Death):
+                act()
+
+    return run
+
+
+@pytest.mark.django_db
+def test_the_order_of_a_dead_worker_waits_for_its_lease_and_is_taken_up_again(
+    dana: Wire, clock: Clock, dies: Callable[..., None]
+) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    dies(lambda: gateway.attempt_create(order.pk))
+    call = ApiCall.objects.get()
+    assert (call.duration_ms, call.error) == (None, "")
+    tasks.retry_due()
+    assert len(dana.heard) == 1  # the lease still holds
+    until = fresh(order).lease_until
+    assert until is not None
+    assert until - timezone.now() > timedelta(seconds=TIMEOUT)
+    clock.to(until + timedelta(milliseconds=1))
+    tasks.retry_due()
+    order = fresh(order)
+    assert (order.create_status, order.attempts, order.lease_token) == ("success", 2, None)
+    assert len({request.body for request in dana.heard}) == 1
+    call.refresh_from_db()
+    assert (call.duration_ms, call.concluded_by) == (None, "no_reply")
+    assert call.error == "the worker ended before the answer was recorded"
+
+
+@pytest.mark.django_db
+def test_a_worker_that_dies_at_every_attempt_ends_the_series_as_no_reply(
+    dana: Wire, clock: Clock, dies: Callable[..., None]
+) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    for _ in range(3):
+        dies(lambda: gateway.attempt_create(order.pk))
+        clock.forward(seconds=71)
+    tasks.retry_due()
+    order = fresh(order)
+    assert (order.create_status, order.concluded_by, order.attempts) == ("pending", "no_reply", 3)
+    assert len(dana.heard) == 3
+
+
+@pytest.mark.django_db
+def test_a_cancel_whose_worker_died_is_repeated_and_its_echo_is_not_called_a_refusal(
+    dana: Wire, clock: Clock, dies: Callable[..., None]
+) -> None:
+    order = created_order(dana)
+    request = services.cancel_order(order)
+    dana.play(w.code("2005700"))
+    dies(lambda: gateway.attempt_cancel(request.pk))
+    clock.forward(seconds=71)
+    dana.play(w.code("4035700"), w.status("05"))
+    tasks.retry_due()
+    assert (fresh_cancel(request).status, fresh(order).payment_status) == ("success", "cancelled")
+    assert len(set(dana.bodies(CANCEL_PATH))) == 1
+
+
+@pytest.mark.django_db
+def test_a_question_whose_worker_died_does_not_lock_the_order_for_ever(
+    dana: Wire, clock: Clock, dies: Callable[..., None]
+) -> None:
+    order = created_order(dana)
+    dana.play(w.status("00", amount="15000.00"))
+    dies(lambda: gateway.ask(order.pk))
+    assert services.sync_order(order).payment_status == "initiated"
+    clock.forward(seconds=71)
+    assert services.sync_order(order).payment_status == "paid"
+
+
+@pytest.mark.django_db
+def test_a_held_order_is_not_called_and_says_so_to_people(dana: Wire, dies: Callable[..., None]) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    dies(lambda: gateway.attempt_create(order.pk))
+    before = facts(order)
+    with pytest.raises(ValidationError, match="under way"):
+        services.retry_order(order)
+    gateway.attempt_create(order.pk)
+    assert gateway.ask(order.pk) is False
+    assert facts(order) == before
+    assert ApiCall.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_notification_needs_no_lease(dana: Wire, client: Client, dies: Callable[..., None]) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    dies(lambda: gateway.attempt_create(order.pk))
+    notify(client, order)
+    assert (fresh(order).create_status, fresh(order).payment_status) == ("success", "paid")
+    assert fresh(order).lease_token is not None
+
+
+@pytest.mark.django_db
+def test_the_database_holds_one_unfinished_cancel_per_order(dana: Wire) -> None:
+    order = created_order(dana)
+    request = services.cancel_order(order)
+    with pytest.raises(ValidationError, match="under way"):
+        services.cancel_order(order)
+    values = CancelRequest.objects.filter(pk=request.pk).values().get()
+    del values["id"]
+    with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
+        CancelRequest.objects.create(**values)

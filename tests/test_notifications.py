@@ -1,0 +1,684 @@
+"""Finish Notify: what is believed, what is refused, what is answered, and what is kept."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from typing import Any, NoReturn
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.handlers.asgi import ASGIRequest
+from django.db import OperationalError, connection
+from django.test import Client
+from django.urls import resolve
+from django.utils import timezone
+from rest_framework.settings import reload_api_settings
+
+from django_dana import facts as fact_rules
+from django_dana import services, tasks
+from django_dana.models import ApiCall, Event, Notification, Order
+from tests import keys
+from tests.conftest import NOW, Clock, account_with, fresh, new_order
+from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
+
+pytestmark = pytest.mark.django_db
+
+PAID_AT = datetime(2026, 11, 21, 9, 31, tzinfo=UTC)
+
+
+@pytest.fixture
+def order(clock: Clock) -> Order:
+    """An order that DANA has."""
+    order = new_order()
+    order.create_status, order.payment_status, order.next_attempt_at = "success", "initiated", None
+    order.save()
+    return order
+
+
+def heard() -> Notification:
+    """Return the one message that was kept."""
+    return Notification.objects.get()
+
+
+# -- what is believed -------------------------------------------------------------------------------------------------
+
+
+def test_paid(client: Client, order: Order) -> None:
+    assert_answer(notify(client, order), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.paid_at, order.needs_attention) == ("paid", PAID_AT, "")
+    assert order.reference_no == "20261121111212800100166000000000001"
+    assert [event.name for event in Event.objects.all()] == ["order_paid"]
+
+
+def test_the_message_is_kept_as_it_came(client: Client, order: Order) -> None:
+    body = compact(notice(order, note="café ☕"))
+    sent = headers(body)
+    send(client, body, sent)
+    message = heard()
+    assert message.body == body.decode()
+    assert {name.lower(): value for name, value in message.headers.items()}.items() >= {
+        "x-signature": sent["X-Signature"],
+        "x-timestamp": sent["X-Timestamp"],
+        "channel-id": "DANA",
+        "content-type": "application/json",
+    }.items()
+    assert (message.account, message.verified, message.order, message.outcome) == ("default", True, order, "applied")
+
+
+def test_a_create_that_is_still_open_is_proved_and_told_first(client: Client, clock: Clock) -> None:
+    order = new_order()
+    notify(client, order)
+    order = fresh(order)
+    assert (order.create_status, order.payment_status, order.next_attempt_at) == ("success", "paid", None)
+    assert [event.name for event in Event.objects.order_by("id")] == ["order_created", "order_paid"]
+
+
+def test_05_before_payment_is_expiry(client: Client, order: Order) -> None:
+    assert_answer(notify(client, order, "05"), "2005600")
+    assert fresh(order).payment_status == "expired"
+
+
+def test_05_after_payment_overwrites_nothing_and_dana_is_asked(client: Client, order: Order) -> None:
+    notify(client, order)
+    assert_answer(notify(client, order, "05"), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("paid", "conflict")
+    assert order.next_sync_at is not None
+
+
+def test_00_after_expiry_is_not_believed_until_dana_is_asked(client: Client, order: Order) -> None:
+    notify(client, order, "05")
+    assert_answer(notify(client, order), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("expired", "conflict")
+    assert order.next_sync_at is not None
+
+
+@pytest.mark.parametrize("status", ["01", "02", "07", "PAID"])
+def test_an_undocumented_status_is_acknowledged_and_dana_is_asked(client: Client, order: Order, status: str) -> None:
+    assert_answer(notify(client, order, status), "2005600")
+    order = fresh(order)
+    assert order.payment_status == "initiated"
+    assert order.next_sync_at is not None
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        {"value": "14999.99", "currency": "IDR"},
+        {"value": "15000.01", "currency": "IDR"},
+        {"value": "1500000", "currency": "IDR"},
+        {"value": "15000.00", "currency": "USD"},
+        {"value": "15000.00", "currency": "idr"},
+        {"value": "9999999999999999.99", "currency": "IDR"},
+    ],
+    ids=lambda amount: f"{amount['value']} {amount['currency']}",
+)
+def test_another_amount_is_acknowledged_but_not_paid(client: Client, order: Order, amount: dict[str, str]) -> None:
+    assert_answer(notify(client, order, amount=amount), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention, order.paid_at) == ("initiated", "amount_differs", None)
+    assert order.next_sync_at is not None
+    assert heard().outcome == "attention"
+    assert [event.name for event in Event.objects.all()] == ["order_needs_attention"]
+
+
+@pytest.mark.parametrize("value", ["15000", "15000.0", "15000.00"])
+def test_the_amount_is_compared_as_money_not_as_text(client: Client, order: Order, value: str) -> None:
+    notify(client, order, amount={"value": value, "currency": "IDR"})
+    assert fresh(order).payment_status == "paid"
+
+
+# -- repetitions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["00", "05"])
+def test_a_repetition_changes_nothing(client: Client, order: Order, status: str) -> None:
+    body = compact(notice(order, status))
+    sent = headers(body)
+    send(client, body, sent)
+    before, events = facts(order), Event.objects.count()
+    for _ in range(3):
+        assert_answer(send(client, body, sent), "2005600")
+    assert (facts(order), Event.objects.count()) == (before, events)
+    assert list(Notification.objects.order_by("id").values_list("outcome", flat=True)) == ["applied", *["known"] * 3]
+
+
+def test_the_same_again_hours_later_with_a_fresh_signature_changes_nothing(
+    client: Client, order: Order, clock: Clock
+) -> None:
+    notify(client, order)
+    before = facts(order)
+    for _ in range(3):
+        clock.forward(hours=30)
+        assert_answer(notify(client, order), "2005600")
+    assert facts(order) == before
+    assert Event.objects.count() == 1
+
+
+def test_a_message_days_after_the_payment_is_believed(client: Client, order: Order, clock: Clock) -> None:
+    clock.forward(hours=99)
+    assert_answer(notify(client, order), "2005600")
+    assert fresh(order).paid_at == PAID_AT
+
+
+# -- being liberal ----------------------------------------------------------------------------------------------------
+
+DETAILS: dict[str, dict[str, Any]] = {
+    "unknown keys": {"brandNew": {"deep": [1, 2.5, None, True]}, "X": "y"},
+    "an unknown pay method": {"additionalInfo": {"paymentInfo": {"payOptionInfos": [{"payMethod": "TELEPATHY"}]}}},
+    "no additionalInfo": {"additionalInfo": None},
+    "additionalInfo of another type": {"additionalInfo": "none"},
+    "paymentInfo of another type": {"additionalInfo": {"paymentInfo": [1]}},
+    "no finishedTime": {"finishedTime": None},
+    "times that are none": {"finishedTime": "soon", "createdTime": {}, "additionalInfo": {"paidTime": 17}},
+    "an impossible time": {"finishedTime": "0001-01-01T00:00:00+14:00", "additionalInfo": {}},
+    "no originalReferenceNo": {"originalReferenceNo": None},
+    "a number as originalReferenceNo": {"originalReferenceNo": 20261121},
+    "a long originalReferenceNo": {"originalReferenceNo": "9" * 500},
+    "tipsAmount": {"tipsAmount": {"amount": "0", "cent": 0, "centFactor": 100, "currency": "IDR"}},
+    "letters beyond ASCII": {"title": "Kopi Gayo ☕ 日本 🎉"},
+}
+
+
+@pytest.mark.parametrize("changes", DETAILS.values(), ids=DETAILS)
+def test_a_detail_never_keeps_a_payment_from_being_booked(
+    client: Client, order: Order, changes: dict[str, Any]
+) -> None:
+    assert_answer(notify(client, order, **changes), "2005600")
+    order = fresh(order)
+    assert order.payment_status == "paid"
+    assert order.paid_at is not None
+
+
+def test_only_what_is_needed_to_book_is_mandatory(client: Client, order: Order) -> None:
+    content = notice(order)
+    needed = ("originalPartnerReferenceNo", "merchantId", "latestTransactionStatus", "amount")
+    assert_answer(send(client, compact({name: content[name] for name in needed})), "2005600")
+    assert fresh(order).paid_at is not None
+
+
+TIMES = {
+    "ISO beside paymentInfo": {"additionalInfo": {"paidTime": "2026-11-21T16:31:00+07:00"}},
+    "epoch beside paymentInfo": {"additionalInfo": {"paidTime": "1795253460000"}},
+    "ISO inside paymentInfo": {"additionalInfo": {"paymentInfo": {"paidTime": "2026-11-21T16:31:00+07:00"}}},
+    "epoch inside paymentInfo": {"additionalInfo": {"paymentInfo": {"paidTime": "1795253460000"}}},
+    "only finishedTime": {"additionalInfo": {}, "finishedTime": "2026-11-21T16:31:00+07:00"},
+}
+
+
+@pytest.mark.parametrize("changes", TIMES.values(), ids=TIMES)
+def test_the_time_of_payment_in_each_of_its_places(client: Client, order: Order, changes: dict[str, Any]) -> None:
+    notify(client, order, **changes)
+    assert fresh(order).paid_at == PAID_AT
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_signature_is_stored_and_touches_nothing(client: Client, order: Order) -> None:
+    before = state()
+    assert_answer(send(client, compact(notice(order)), key=keys.STRANGER_PRIVATE_KEY), "4015600")
+    assert state() == before
+    message = heard()
+    assert (message.verified, message.verified_by, message.order, message.outcome) == (
+        False,
+        "",
+        None,
+        "bad_signature",
+    )
+    assert message.error
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"null", b"12", b"{}x", b"\xff", b"{'a': 1}"])
+def test_a_signed_body_that_is_no_object(client: Client, order: Order, body: bytes) -> None:
+    before = state()
+    assert_answer(send(client, body), "4005601")
+    assert state() == before
+    assert (heard().verified, heard().outcome) == (True, "bad_shape")
+
+
+@pytest.mark.parametrize("name", ["originalPartnerReferenceNo", "merchantId", "latestTransactionStatus", "amount"])
+@pytest.mark.parametrize("how", ["missing", "null"])
+def test_a_missing_mandatory_field(client: Client, order: Order, name: str, how: str) -> None:
+    before, content = state(), notice(order)
+    content[name] = None
+    if how == "missing":
+        del content[name]
+    assert_answer(send(client, compact(content)), "4005602")
+    assert state() == before
+    assert heard().outcome == "bad_shape"
+    assert name in heard().error
+
+
+WRONG_FIELDS: dict[str, dict[str, Any]] = {
+    "amount as a number": {"amount": 15000},
+    "amount without a currency": {"amount": {"value": "15000.00"}},
+    "amount in words": {"amount": {"value": "many", "currency": "IDR"}},
+    "amount below zero": {"amount": {"value": "-15000.00", "currency": "IDR"}},
+    "amount with three decimals": {"amount": {"value": "15000.000", "currency": "IDR"}},
+    "amount in other digits": {"amount": {"value": "\N{ARABIC-INDIC DIGIT ONE}5000.00", "currency": "IDR"}},
+    "amount in exponents": {"amount": {"value": "1.5E4", "currency": "IDR"}},
+    "a list as merchantId": {"merchantId": ["216620000000000000001"]},
+    "a long reference": {"originalPartnerReferenceNo": "x" * 65},
+    "true as status": {"latestTransactionStatus": True},
+}
+
+
+@pytest.mark.parametrize("changes", WRONG_FIELDS.values(), ids=WRONG_FIELDS)
+def test_a_field_of_wrong_form(client: Client, order: Order, changes: dict[str, Any]) -> None:
+    before = state()
+    assert_answer(notify(client, order, **changes), "4005601")
+    assert state() == before
+
+
+UNKNOWN: dict[str, Callable[[Order], dict[str, Any]]] = {
+    "another reference": lambda order: {"originalPartnerReferenceNo": "INV-404"},
+    "another merchant": lambda order: {"merchantId": "216620000000000000002"},
+    "other letters": lambda order: {"originalPartnerReferenceNo": order.partner_reference_no.swapcase()},
+    "a space behind": lambda order: {"originalPartnerReferenceNo": order.partner_reference_no + " "},
+    "a space before": lambda order: {"originalPartnerReferenceNo": " " + order.partner_reference_no},
+    "an accent": lambda order: {"originalPartnerReferenceNo": order.partner_reference_no.replace("A", "Á")},
+    "a wildcard": lambda order: {"originalPartnerReferenceNo": "%"},
+}
+
+
+@pytest.mark.parametrize("changes", UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_order(client: Client, clock: Clock, changes: Callable[[Order], dict[str, Any]]) -> None:
+    order = new_order(partner_reference_no="INV-A1")
+    before = state()
+    assert_answer(notify(client, order, **changes(order)), "4045601")
+    assert state() == before
+    assert (heard().order, heard().outcome) == (None, "unknown_order")
+
+
+def test_of_two_references_that_a_collation_holds_for_one_the_exact_one_is_paid(client: Client, clock: Clock) -> None:
+    lower = new_order(partner_reference_no="inv-a1")
+    if connection.vendor == "mysql":
+        assert_answer(notify(client, lower, originalPartnerReferenceNo="INV-A1"), "4045601")
+        return
+    upper = new_order(partner_reference_no="INV-A1")
+    notify(client, upper)
+    assert (fresh(lower).payment_status, fresh(upper).payment_status) == ("none", "paid")
+
+
+# -- what the signature covers ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("indent", [1, "\t"])
+def test_a_body_spaced_on_its_way_is_believed(client: Client, order: Order, indent: Any) -> None:
+    content = notice(order, title='two  spaces \\ and "quotes"')
+    spaced = json.dumps(content, indent=indent, ensure_ascii=False).replace("\n", "\r\n").encode()
+    assert_answer(send(client, spaced, headers(compact(content))), "2005600")
+    assert fresh(order).payment_status == "paid"
+
+
+def test_what_is_parsed_is_the_text_that_was_verified(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[bytes] = []
+    parse = services.formats.parse_json_object
+    monkeypatch.setattr(services.formats, "parse_json_object", lambda text: parsed.append(text) or parse(text))
+    content = notice(order)
+    send(client, json.dumps(content, indent=2, ensure_ascii=False).encode(), headers(compact(content)))
+    assert parsed == [compact(content)]
+
+
+def test_spaces_inside_strings_are_not_dropped(client: Client, order: Order) -> None:
+    signed = headers(compact(notice(order, merchantId=order.merchant_id)))
+    body = compact(notice(order, merchantId=f" {order.merchant_id}"))
+    assert_answer(send(client, body, signed), "4015600")
+
+
+def test_keys_in_another_order_are_another_message(client: Client, order: Order) -> None:
+    content = notice(order)
+    shuffled = dict(reversed(content.items()))
+    assert_answer(send(client, compact(shuffled), headers(compact(content))), "4015600")
+
+
+def test_while_keys_rotate_each_is_good_and_the_one_that_fitted_is_noted(
+    client: Client, order: Order, settings: Any
+) -> None:
+    settings.DANA = account_with(DANA_PUBLIC_KEY=[keys.STRANGER_PUBLIC_KEY, keys.DANA_PUBLIC_KEY])
+    body = compact(notice(order))
+    for private, public in (
+        (keys.DANA_PRIVATE_KEY, keys.DANA_PUBLIC_KEY),
+        (keys.STRANGER_PRIVATE_KEY, keys.STRANGER_PUBLIC_KEY),
+    ):
+        assert_answer(send(client, body, key=private), "2005600")
+        message = Notification.objects.latest("id")
+        assert message.verified_by == hashlib.sha256(public.encode()).hexdigest()[:16]
+    settings.DANA = account_with(DANA_PUBLIC_KEY=[keys.DANA_PUBLIC_KEY])
+    assert_answer(send(client, body, key=keys.STRANGER_PRIVATE_KEY), "4015600")
+
+
+# -- paths ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_signed_path_is_that_of_the_public_url_whatever_a_proxy_strips(
+    client: Client, order: Order, settings: Any
+) -> None:
+    settings.DANA = account_with(NOTIFICATION_URL="https://shop.example/shop/dana/v1.0/debit/notify")
+    assert_answer(send(client, compact(notice(order)), path="/shop" + PATH), "2005600")
+
+
+def test_an_order_made_before_the_url_changed_is_heard_under_the_path_of_the_request(
+    client: Client, order: Order, settings: Any
+) -> None:
+    settings.DANA = account_with(NOTIFICATION_URL="https://shop.example/new/notify")
+    assert_answer(send(client, compact(notice(order)), path=PATH), "2005600")
+
+
+@pytest.mark.parametrize("append_slash", [True, False])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_with_and_without_a_trailing_slash_and_never_a_redirect(
+    client: Client, order: Order, settings: Any, slash: str, append_slash: Any
+) -> None:
+    settings.APPEND_SLASH = append_slash
+    assert_answer(send(client, compact(notice(order)), to=PATH + slash, path=PATH + slash), "2005600")
+    assert_answer(send(client, compact(notice(order)), to=PATH + slash, path=PATH), "2005600")
+
+
+def test_a_query_string_is_not_part_of_the_signed_path(client: Client, order: Order) -> None:
+    assert_answer(send(client, compact(notice(order)), to=PATH + "?a=b"), "2005600")
+    assert_answer(send(client, compact(notice(order)), to=PATH + "?a=b", path=PATH + "?a=b"), "4015600")
+
+
+# -- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def two_accounts(**second: Any) -> dict[str, Any]:
+    return account_with() | {"second": {**django_settings.DANA["default"], **second}}
+
+
+def test_accounts_that_share_a_merchant_find_the_order_of_either(client: Client, clock: Clock, settings: Any) -> None:
+    settings.DANA = two_accounts()
+    for alias in ("default", "second"):
+        order = new_order(account=alias)
+        assert_answer(notify(client, order), "2005600")
+        assert fresh(order).payment_status == "paid"
+
+
+def test_the_key_of_one_account_books_nothing_of_another(client: Client, order: Order, settings: Any) -> None:
+    settings.DANA = two_accounts(MERCHANT_ID="M-2", PARTNER_ID="P-2", DANA_PUBLIC_KEY=keys.STRANGER_PUBLIC_KEY)
+    before = state()
+    body = compact(notice(order))
+    assert_answer(send(client, body, key=keys.STRANGER_PRIVATE_KEY, partner_id="P-2"), "4045601")
+    assert state() == before
+
+
+def test_of_accounts_with_one_merchant_only_the_one_that_signed_is_booked(
+    client: Client, order: Order, settings: Any
+) -> None:
+    settings.DANA = two_accounts(PARTNER_ID="P-2", DANA_PUBLIC_KEY=keys.STRANGER_PUBLIC_KEY)
+    body = compact(notice(order))
+    assert_answer(send(client, body, key=keys.STRANGER_PRIVATE_KEY, partner_id="P-2"), "4045601")
+    assert fresh(order).payment_status == "initiated"
+
+
+def test_the_partner_id_chooses_whose_keys_are_tried(client: Client, order: Order, settings: Any) -> None:
+    settings.DANA = two_accounts(PARTNER_ID="P-2", DANA_PUBLIC_KEY=keys.STRANGER_PUBLIC_KEY)
+    assert_answer(send(client, compact(notice(order)), partner_id="P-2"), "4015600")
+
+
+@pytest.mark.parametrize("partner_id", [None, "somebody"])
+def test_without_a_partner_id_that_is_known_every_account_is_tried(
+    client: Client, order: Order, settings: Any, partner_id: str | None
+) -> None:
+    others = {"PARTNER_ID": "P-2", "DANA_PUBLIC_KEY": keys.STRANGER_PUBLIC_KEY}
+    settings.DANA = {"first": {**django_settings.DANA["default"], **others}} | account_with()
+    assert_answer(send(client, compact(notice(order)), partner_id=partner_id), "2005600")
+
+
+def _raise() -> NoReturn:
+    raise ConnectionError("the vault said s3cret")
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "a key that is none": {"DANA_PUBLIC_KEY": "not a key"},
+    "no key in production": {"DANA_PUBLIC_KEY": "", "ENVIRONMENT": "production"},
+    "a key file that is not there": {"DANA_PUBLIC_KEY_PATH": "/nowhere/key.pem"},
+    "a vault that is down": {"DANA_PUBLIC_KEY": _raise},
+    "a key in bytes": {"DANA_PUBLIC_KEY": [b"bytes"]},
+    "no merchant": {"MERCHANT_ID": ""},
+    "a callable that raises": {"MERCHANT_ID": _raise},
+    "an unknown environment": {"ENVIRONMENT": "test"},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_a_broken_account_does_not_block_the_others(
+    client: Client, order: Order, settings: Any, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DANA = {"broken": {**django_settings.DANA["default"], **broken}} | account_with()
+    assert_answer(notify(client, order), "2005600")
+    assert fresh(order).payment_status == "paid"
+    assert "DANA['broken']" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_while_its_own_key_is_out_of_reach_dana_is_told_to_try_again(
+    client: Client, order: Order, settings: Any, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = settings.DANA
+    settings.DANA = account_with(**broken)
+    body = compact(notice(order))
+    assert_answer(send(client, body), "5005601")
+    assert (heard().verified, heard().outcome, heard().body) == (False, "failed", body.decode())
+    assert "s3cret" not in caplog.text
+    settings.DANA = whole
+    assert_answer(send(client, body), "2005600")
+    assert fresh(order).payment_status == "paid"
+
+
+# -- the shop's own settings change nothing ---------------------------------------------------------------------------
+
+DENY = "tests.test_notifications.Deny"
+
+
+class Deny:
+    """Whatever it is used for, it raises."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise AssertionError("the shop's REST_FRAMEWORK settings are used")
+
+    __class_getitem__ = classmethod(__init__)  # type: ignore[arg-type,assignment]
+
+
+HOSTILE_DEFAULTS: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [DENY],
+    "DEFAULT_PERMISSION_CLASSES": [DENY],
+    "DEFAULT_THROTTLE_CLASSES": [DENY],
+    "DEFAULT_PARSER_CLASSES": [DENY],
+    "DEFAULT_RENDERER_CLASSES": [DENY],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": DENY,
+    "DEFAULT_VERSIONING_CLASS": DENY,
+    "DEFAULT_METADATA_CLASS": DENY,
+    "EXCEPTION_HANDLER": DENY,
+}
+
+
+@contextmanager
+def rest_framework(settings: Any, **values: Any) -> Iterator[None]:
+    settings.REST_FRAMEWORK = values
+    try:
+        yield
+    finally:
+        del settings.REST_FRAMEWORK
+        reload_api_settings(setting="REST_FRAMEWORK")
+
+
+def test_hostile_defaults_of_rest_framework_change_nothing(client: Client, order: Order, settings: Any) -> None:
+    with rest_framework(settings, **HOSTILE_DEFAULTS):
+        assert_answer(notify(client, order), "2005600")
+        assert_answer(send(client, b"{}", headers(b"x")), "4015600")
+        assert_answer(send(client, b"{"), "4005601")
+        assert client.get(PATH).status_code == 405
+    assert fresh(order).payment_status == "paid"
+
+
+def test_the_middleware_that_asks_for_a_login_lets_dana_through(client: Client, order: Order, settings: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert_answer(notify(client, order), "2005600")
+
+
+def test_csrf_checks_do_not_apply(order: Order) -> None:
+    assert_answer(notify(Client(enforce_csrf_checks=True), order), "2005600")
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_the_answer_is_the_same_in_every_language(client: Client, order: Order, settings: Any, language: str) -> None:
+    settings.LANGUAGE_CODE = language
+    response = notify(client, order)
+    assert response.json() == {"responseCode": "2005600", "responseMessage": "Successful"}
+
+
+def test_under_asgi_a_body_without_a_length_is_read(order: Order) -> None:
+    body = compact(notice(order))
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers(body).items()],
+    }
+    view = resolve(PATH).func
+    response = view(ASGIRequest(scope, BytesIO(body)))
+    assert response.data["responseCode"] == "2005600"
+    assert fresh(order).payment_status == "paid"
+
+
+# -- when our side fails ----------------------------------------------------------------------------------------------
+
+
+def fail(*args: Any, **kwargs: Any) -> NoReturn:
+    raise ZeroDivisionError("secret of the shop")
+
+
+def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    before = facts(order)
+    with monkeypatch.context() as patch:
+        patch.setattr(fact_rules.Ledger, "reported", fail)
+        assert_answer(send(client, body, sent), "5005601")
+    assert (heard().outcome, heard().order, heard().body) == ("failed", order, body.decode())
+    assert heard().error == "ZeroDivisionError"
+    assert facts(order) == before
+    assert "A notification was not applied" in caplog.text
+    assert_answer(send(client, body, sent), "2005600")
+    assert fresh(order).payment_status == "paid"
+    assert list(Notification.objects.order_by("id").values_list("outcome", flat=True)) == ["failed", "applied"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("where", ["reported", "save"])
+def test_inside_atomic_requests_the_evidence_survives(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
+    monkeypatch.setattr(fact_rules.Ledger, where, fail)
+    assert_answer(notify(client, order), "5005601")
+    assert heard().outcome == "failed"
+    assert fresh(order).payment_status == "initiated"
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_can_not_be_written_takes_the_payment_back(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(Event.objects.all()), "bulk_create", fail)
+    monkeypatch.setattr(type(Event.objects), "bulk_create", fail)
+    assert_answer(notify(client, order), "5005601")
+    assert fresh(order).payment_status == "initiated"
+
+
+class Failing:
+    """A database that refuses writes to some tables."""
+
+    def __init__(self, *tables: str) -> None:
+        self._tables = tables
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        if not sql.startswith("SELECT") and any(table in sql for table in self._tables):
+            raise OperationalError("the disk is full")
+        return execute(sql, params, many, context)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("tables", [["django_dana_order"], ["django_dana_notification"], ["django_dana_"]])
+def test_a_database_that_refuses_writes_is_our_fault(client: Client, order: Order, tables: list[str]) -> None:
+    before = state()
+    with connection.execute_wrapper(Failing(*tables)):
+        assert_answer(notify(client, order), "5005601")
+    assert state() == before
+    assert_answer(notify(client, order), "2005600")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refused_message_that_can_not_be_stored_is_our_fault(client: Client, order: Order) -> None:
+    with connection.execute_wrapper(Failing("django_dana_notification")):
+        assert_answer(send(client, b"{}", headers(b"x")), "5005601")
+
+
+def test_an_account_that_can_not_be_read_at_all_is_our_fault(client: Client, order: Order, settings: Any) -> None:
+    body = compact(notice(order))
+    settings.DANA = "tests.test_notifications.fail"
+    assert_answer(send(client, body), "5005601")
+
+
+# -- what it costs, and what follows ----------------------------------------------------------------------------------
+
+
+def test_the_number_of_queries_is_constant(client: Client, clock: Clock, settings: Any) -> None:
+    def queries() -> int:
+        order = new_order()
+        with _counting() as counted:
+            notify(client, order)
+        return len(counted)
+
+    few = queries()
+    settings.DANA = account_with() | {f"a{n}": settings.DANA["default"] for n in range(10)}
+    for _ in range(5):
+        new_order()
+    assert queries() == few
+    assert few <= 14
+
+
+@contextmanager
+def _counting() -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def count(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(count):
+        yield statements
+
+
+def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(tasks, "start", lambda task, pk: started.append(task.name.rpartition(".")[2]))
+    with django_capture_on_commit_callbacks(execute=True):
+        notify(client, order)
+    assert started == ["send_events"]
+    with django_capture_on_commit_callbacks(execute=True):
+        notify(client, order, "05")
+    assert started == ["send_events", "send_events", "sync_order"]
+    assert not ApiCall.objects.exists()
+
+
+def test_the_time_of_the_answer_is_that_of_jakarta(client: Client, order: Order, clock: Clock) -> None:
+    clock.to(NOW + timedelta(hours=10))
+    assert notify(client, order)["X-TIMESTAMP"].startswith("2026-11-22T02:30:0")
+    assert timezone.now() - heard().received_at < timedelta(seconds=5)

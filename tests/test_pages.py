@@ -1,0 +1,382 @@
+"""The pages of the buyer: where they lead, what they say, and what they never do."""
+
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, connections
+from django.test import Client, RequestFactory
+from django.urls import resolve
+from django.utils import timezone
+
+from django_dana import gateway, services
+from django_dana.client.http import QUERY_PATH
+from django_dana.models import CancelRequest, Order
+from django_dana.pages import states, views
+from tests import wire as w
+from tests.conftest import Clock, created_order, fresh, new_order, paid_order
+from tests.wire import Wire
+
+pytestmark = pytest.mark.django_db
+
+SUCCESS = {"create_status": "success", "payment_status": "initiated", "next_attempt_at": None}
+REFRESH = re.compile(r'<meta http-equiv="refresh" content="([^"]*)">')
+
+
+def order_with(*, order_arguments: dict[str, Any] | None = None, **fields: Any) -> Order:
+    """Return an order in some state, whatever led to it."""
+    order = new_order(**(order_arguments or {}))
+    Order.objects.filter(pk=order.pk).update(**fields)
+    return fresh(order)
+
+
+def payable(**fields: Any) -> Order:
+    """Return an order that DANA waits for."""
+    return order_with(**{**SUCCESS, "web_redirect_url": w.PAGE, **fields})
+
+
+def with_code(method: dict[str, str], code: str, **arguments: Any) -> Order:
+    """Return an order to be paid by a code."""
+    arguments["pay_option_details"] = [method]
+    return order_with(order_arguments=arguments, **SUCCESS, payment_code=code)
+
+
+def pay(client: Client, order: Order, query: str = "", **extra: Any) -> Any:
+    """Load the pay page."""
+    return client.get(f"/dana/pay/{order.public_id}/{query}", **extra)
+
+
+def come_back(client: Client, order: Order, query: str = "", **extra: Any) -> Any:
+    """Load the return page."""
+    return client.get(f"/dana/return/{order.public_id}/{query}", **extra)
+
+
+def state(response: Any) -> str:
+    """Return the name of the state that a page shows."""
+    assert response.status_code == 200
+    return str(response.context["state"].name)
+
+
+def refresh(response: Any) -> str:
+    """Return what the page does next by itself."""
+    found = REFRESH.search(response.content.decode())
+    return found[1] if found else ""
+
+
+@pytest.fixture
+def no_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(order_id: int, **options: Any) -> bool:
+        raise AssertionError("DANA was asked")
+
+    monkeypatch.setattr(gateway, "ask", ask)
+
+
+# -- both pages -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["pay", "return"])
+def test_an_unknown_order_is_not_found(client: Client, page: str) -> None:
+    assert client.get(f"/dana/{page}/{uuid.uuid4()}/").status_code == 404
+    assert client.get(f"/dana/{page}/1/").status_code == 404
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+@pytest.mark.usefixtures("no_questions")
+def test_it_is_never_cached_and_never_a_referrer(client: Client, load: Any) -> None:
+    response = load(client, payable(payment_status="paid"))
+    assert "no-store" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("page", ["pay", "return"])
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "options"])
+def test_only_get_and_head(client: Client, page: str, method: str) -> None:
+    response = getattr(client, method)(f"/dana/{page}/{payable().public_id}/")
+    assert response.status_code == 405
+    assert response["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+def test_it_needs_no_login(client: Client, settings: Any, load: Any) -> None:
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert state(load(client, payable(payment_status="paid"))) == "paid"
+
+
+@pytest.mark.parametrize("page", ["pay", "return"])
+@pytest.mark.django_db(transaction=True)
+def test_it_runs_outside_atomic_requests(client: Client, monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    order = payable()
+    inside: list[bool] = []
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)  # noqa: FBT003
+
+    def show(self: Any, *args: Any, **options: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return original(self, *args, **options)
+
+    view: Any = views.PayView if page == "pay" else views.ReturnView
+    original = view.show
+    monkeypatch.setattr(view, "show", show)
+    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    client.get(f"/dana/{page}/{order.public_id}/")
+    assert inside == [False]
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+@pytest.mark.usefixtures("no_questions")
+def test_a_title_is_text(client: Client, load: Any) -> None:
+    order = order_with(order_arguments={"title": "<script>alert(1)</script>"}, payment_status="paid")
+    html = load(client, order).content.decode()
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+@pytest.mark.usefixtures("no_questions")
+def test_it_loads_nothing_from_anywhere(client: Client, load: Any) -> None:
+    html = load(client, order_with(payment_status="paid")).content.decode()
+    assert "<script" not in html
+    assert not re.search(r"""(src|@import|url\()\s*=?\s*["']?(https?:)?//""", html)
+    assert "<link" not in html
+    assert 'style="' not in html
+
+
+@pytest.mark.usefixtures("no_questions")
+def test_a_nonce_of_the_shop_allows_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = order_with(payment_status="paid")
+    view = views.PayView()
+    view.setup(RequestFactory().get("/"))
+    html = view.show(order, states.PAID, csp_nonce="abc").content.decode()
+    assert '<style nonce="abc">' in html
+
+
+@pytest.mark.parametrize(("language", "price"), [("id", "Rp15.000,00"), ("en", "Rp15,000.00")])
+@pytest.mark.usefixtures("no_questions")
+def test_it_speaks_the_buyers_language(client: Client, language: str, price: str) -> None:
+    response = pay(client, payable(payment_status="paid"), headers={"Accept-Language": language})
+    html = response.content.decode()
+    assert f'<html lang="{language}">' in html
+    assert price in html
+    assert ("Terima kasih" in html) is (language == "id")
+
+
+@pytest.mark.usefixtures("no_questions")
+def test_another_currency_is_named(client: Client) -> None:
+    order = order_with(order_arguments={"currency": "USD"}, payment_status="paid")
+    assert "USD\xa015,000.00" in pay(client, order).content.decode()
+
+
+# -- what the states are --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "preparing"),
+        ({"create_status": "pending"}, "delayed"),
+        ({"create_status": "failed", "next_attempt_at": timezone.now()}, "delayed"),
+        ({"create_status": "failed", "next_attempt_at": None}, "refused"),
+        ({"needs_attention": "account"}, "preparing"),
+        ({**SUCCESS, "needs_attention": "no_address"}, "start-again"),
+        (SUCCESS, "start-again"),
+        ({**SUCCESS, "payment_status": "paying"}, "confirming"),
+        ({**SUCCESS, "payment_status": "paid"}, "paid"),
+        ({**SUCCESS, "payment_status": "paid", "needs_attention": "paid_after_closed"}, "paid"),
+        ({**SUCCESS, "payment_status": "paid", "needs_attention": "conflict"}, "checked"),
+        ({**SUCCESS, "web_redirect_url": w.PAGE, "needs_attention": "amount_differs"}, "checked"),
+        ({**SUCCESS, "needs_attention": "unknown_status"}, "checked"),
+        ({**SUCCESS, "needs_attention": "unsettled"}, "checked"),
+        ({**SUCCESS, "payment_status": "cancelled"}, "cancelled"),
+        ({**SUCCESS, "payment_status": "cancelled", "paid_at": timezone.now()}, "given-back"),
+        ({**SUCCESS, "payment_status": "refunded", "paid_at": timezone.now()}, "given-back"),
+        ({**SUCCESS, "payment_status": "expired"}, "expired"),
+        ({"create_status": "failed", "payment_status": "not_found", "next_attempt_at": None}, "start-again"),
+    ],
+)
+def test_states(client: Client, fields: dict[str, Any], name: str) -> None:
+    response = pay(client, order_with(**fields))
+    assert state(response) == name
+    html = response.content.decode()
+    assert not re.search(r"\b[245]\d{6}\b", re.sub("<style.*?</style>", "", html, flags=re.DOTALL)), "a code of DANA"
+
+
+@pytest.mark.parametrize(("create_status", "name"), [("success", "confirming"), ("new", "expired")])
+def test_after_its_time(client: Client, clock: Clock, create_status: str, name: str) -> None:
+    order = order_with(create_status=create_status, web_redirect_url=w.PAGE)
+    clock.forward(minutes=31)
+    assert state(pay(client, order)) == name
+
+
+def test_nobody_is_sent_to_pay_while_a_cancel_is_under_way(client: Client) -> None:
+    order = payable()
+    services.cancel_order(order)
+    assert state(pay(client, order)) == "cancelling"
+    CancelRequest.objects.update(status="failed", unfinished=None)
+    assert pay(client, order).status_code == 302
+
+
+# -- on the way to DANA ---------------------------------------------------------------------------------------------
+
+
+def test_on_to_dana(client: Client) -> None:
+    response = pay(client, payable())
+    assert (response.status_code, response["Location"]) == (302, w.PAGE)
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/", "https:", "ftp://x.example/", "http://[x"]
+)
+def test_a_strange_address_is_neither_followed_nor_shown(client: Client, url: str) -> None:
+    response = pay(client, payable(web_redirect_url=url))
+    assert state(response) == "start-again"
+    assert url not in response.content.decode()
+
+
+def test_a_waiting_page_loads_itself_ever_more_slowly_and_not_for_ever(client: Client) -> None:
+    order = order_with()
+    seconds, query = [], ""
+    for _ in range(views.MAX_RELOADS):
+        after, query = refresh(pay(client, order, query)).split(";url=")
+        seconds.append(int(after))
+    assert seconds[0] == 2
+    assert seconds == sorted(seconds)
+    assert timedelta(minutes=20) < timedelta(seconds=sum(seconds)) < timedelta(hours=1)
+    last = pay(client, order, query)
+    assert refresh(last) == ""
+    assert 'href="?"' in last.content.decode()
+
+
+@pytest.mark.parametrize("query", ["?n=", "?n=-1", "?n=abc", "?n=1e9", "?n=²", "?n=" + "9" * 5000, "?n=1;url=//x"])
+def test_nonsense_in_the_address_counts_as_nothing(client: Client, query: str) -> None:
+    assert refresh(pay(client, order_with(), query)) == "2;url=?n=1"
+
+
+def test_a_virtual_account_is_shown_to_copy(client: Client) -> None:
+    method = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
+    response = pay(client, with_code(method, "8578012345678901"))
+    html = response.content.decode()
+    assert "<output>8578012345678901</output>" in html
+    assert "CIMB Niaga" in html
+    assert refresh(response) == "15;url=?n=1"
+
+
+def test_a_code_of_a_till_is_shown_without_a_bank(client: Client) -> None:
+    method = {"payMethod": "OTC", "payOption": "NETWORK_PAY_PC_INDOMARET"}
+    html = pay(client, with_code(method, "<b>1")).content.decode()
+    assert "Payment code" in html
+    assert "<output>&lt;b&gt;1</output>" in html
+
+
+def test_qris_is_drawn(client: Client) -> None:
+    method = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
+    html = pay(client, with_code(method, "00020101021226660014ID.DANA.WWW", external_store_id="1")).content.decode()
+    assert html.count("<svg") == 1
+    assert 'role="img"' in html
+    assert "00020101021226660014ID.DANA.WWW" not in html
+
+
+def test_a_qris_content_that_no_qr_code_holds_is_shown_as_text(client: Client) -> None:
+    method = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
+    response = pay(client, with_code(method, "x" * 5000, external_store_id="1"))
+    assert "<svg" not in response.content.decode()
+
+
+def test_the_pay_page_never_asks_dana(client: Client, no_questions: None) -> None:
+    pay(client, payable(payment_status="paying"))
+
+
+# -- on the way back ------------------------------------------------------------------------------------------------
+
+
+def test_it_asks_dana_at_most_once_in_ten_seconds(client: Client, dana: Wire, clock: Clock) -> None:
+    order = created_order(dana, return_url="/done/")
+    dana.play(w.status("01", amount="15000.00"))
+    for _ in range(3):
+        assert state(come_back(client, order)) == "confirming"
+    assert len(dana.bodies(QUERY_PATH)) == 1
+    clock.forward(seconds=11)
+    dana.play(w.status("00", amount="15000.00"))
+    assert state(come_back(client, order)) == "paid"
+    assert state(come_back(client, order)) == "paid"
+    assert len(dana.bodies(QUERY_PATH)) == 2
+
+
+def test_what_the_address_says_is_not_believed(client: Client, dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.status("01", amount="15000.00"))
+    query = f"?originalPartnerReferenceNo={order.partner_reference_no}&status=SUCCESS&latestTransactionStatus=00"
+    response = come_back(client, order, query)
+    assert state(response) == "confirming"
+    assert refresh(response) == "2;url=?n=1"
+    assert fresh(order).payment_status == "initiated"
+
+
+def test_who_has_not_paid_yet_finds_the_way(client: Client, dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.status("01", amount="15000.00"))
+    assert f'href="/dana/pay/{order.public_id}/"' in come_back(client, order).content.decode()
+
+
+def test_a_look_at_the_headers_asks_nobody(client: Client, no_questions: None) -> None:
+    assert client.head(f"/dana/return/{payable().public_id}/").status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{}, {"create_status": "pending"}, {**SUCCESS, "payment_status": "paid"}])
+def test_it_asks_only_where_the_buyer_may_have_paid(client: Client, fields: dict[str, Any], no_questions: None) -> None:
+    come_back(client, order_with(**fields))
+
+
+@pytest.mark.parametrize("act", [w.hang_up, w.reset, w.body(b"<html>"), w.code("5005501")])
+def test_a_dana_that_does_not_answer_breaks_nothing(client: Client, dana: Wire, act: Any) -> None:
+    order = created_order(dana)
+    dana.play(act)
+    assert state(come_back(client, order)) == "confirming"
+
+
+def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(order_id: int, **options: Any) -> bool:
+        raise RuntimeError("something unforeseen")
+
+    monkeypatch.setattr(gateway, "ask", ask)
+    assert state(come_back(client, payable())) == "confirming"
+
+
+def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(order_id: int, **options: Any) -> bool:
+        raise DatabaseError
+
+    monkeypatch.setattr(gateway, "ask", ask)
+    with pytest.raises(DatabaseError):
+        come_back(client, payable())
+
+
+def test_at_the_end_it_leads_back_to_the_shop(client: Client, dana: Wire) -> None:
+    response = come_back(client, paid_order(dana, return_url="https://shop.example/done?a=1&b=2"))
+    html = response.content.decode()
+    assert refresh(response) == "5;url=https://shop.example/done?a=1&amp;b=2"
+    assert 'href="https://shop.example/done?a=1&amp;b=2"' in html
+
+
+def test_without_an_address_it_stays(client: Client, dana: Wire) -> None:
+    response = come_back(client, paid_order(dana))
+    assert refresh(response) == ""
+    assert "Back to the shop" not in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "//evil.example", "/\\evil.example", "shop.example", "http://["]
+)
+@pytest.mark.parametrize("load", [pay, come_back])
+def test_it_never_leads_to_a_strange_address(client: Client, url: str, load: Any) -> None:
+    response = load(client, order_with(payment_status="paid", return_url=url))
+    assert refresh(response) == ""
+    assert url not in response.content.decode()
+
+
+def test_the_routes_carry_their_marks() -> None:
+    for page in ("pay", "return"):
+        view = resolve(f"/dana/{page}/{uuid.uuid4()}/").func
+        assert view.login_required is False  # type: ignore[attr-defined]
+        assert view._non_atomic_requests == {"default"}  # type: ignore[attr-defined]
