@@ -1,13 +1,15 @@
 """Real worker processes for the tests, on the test database and a real broker."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from django.db import connection
@@ -23,47 +25,59 @@ def database_url() -> str:
     return f"{scheme}://{values['USER']}{password}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
 
 
-@contextmanager
-def worker(
-    broker: str, dana_url: str, log: Path, *, queue: str, concurrency: int = 2
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Celery worker; it is ready when the block begins and gone when it ends."""
-    with log.open("wb") as output:
-        process = start_worker(broker, dana_url, output.fileno(), queue=queue, concurrency=concurrency)
-        try:
-            _wait_until_ready(process, log)
-            yield process
-        finally:
-            end(process)
+@dataclass(frozen=True)
+class Setup:
+    """What the processes of one test have in common.
 
+    Attributes:
+        broker: its address.
+        queue: where their messages go.
+        dana: options of the default account.
+        folder: where they write their logs.
+    """
 
-def start_worker(
-    broker: str, dana_url: str, output: int, *, queue: str, concurrency: int = 2
-) -> subprocess.Popen[bytes]:
-    """Start a worker that takes its messages from one queue."""
-    options = ["--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", "INFO", "--queues", queue]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "tests.services.worker_app", "worker", *options, *quiet],
-        cwd=ROOT,
-        env=environment(broker, dana_url, queue),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    broker: str
+    queue: str
+    dana: dict[str, Any]
+    folder: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What another process must be told."""
+        return {
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "CELERY_BROKER_URL": self.broker,
+            "TEST_DANA_OPTIONS": json.dumps(self.dana),
+            "TEST_QUEUE": self.queue,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+        }
 
-def environment(broker: str, dana_url: str, queue: str) -> dict[str, str]:
-    """Return what another process of the suite must be told."""
-    return {
-        **os.environ,
-        "DATABASE_URL": database_url(),
-        "CELERY_BROKER_URL": broker,
-        "TEST_DANA_URL": dana_url,
-        "TEST_QUEUE": queue,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-    }
+    def start_worker(self, name: str, *, concurrency: int = 2) -> subprocess.Popen[bytes]:
+        """Start a worker and wait until it is ready."""
+        options = ["--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", "INFO"]
+        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--queues", self.queue]
+        app = ["celery", "-A", "tests.services.worker_app", "worker"]
+        process = self.start(name, *app, *options, *quiet)
+        _wait_until_ready(process, self.log(name))
+        return process
+
+    def start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
+        """Start a Python module as a process."""
+        with self.log(name).open("wb") as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", *module],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def log(self, name: str) -> Path:
+        """Return the file that a process writes to."""
+        return self.folder / f"{name}.log"
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -74,8 +88,15 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.1)
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all its children, as a machine that loses power does."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a worker with all its children."""
+    """End a process with all its children."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

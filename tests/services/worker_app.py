@@ -1,5 +1,6 @@
 """The Celery app of the worker processes."""
 
+import json
 import os
 from datetime import timedelta
 
@@ -16,7 +17,7 @@ from django_dana import gateway  # noqa: E402  the apps must be ready first
 # A lease of over a minute is right for a shop and long for a test in which a worker is killed.
 gateway._LEASE_MARGIN = timedelta(seconds=2)  # type: ignore[misc]
 
-settings.DANA["default"] |= {"BASE_URL": os.environ["TEST_DANA_URL"], "TIMEOUT": 2.0}
+settings.DANA["default"] |= json.loads(os.environ["TEST_DANA_OPTIONS"])
 
 app = Celery("tests.services")
 app.config_from_object("django.conf:settings", namespace="CELERY")
