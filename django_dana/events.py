@@ -1,7 +1,7 @@
 """Telling the shop: events are rows until every receiver has returned."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.utils import timezone
@@ -18,16 +18,25 @@ _RETRY_DELAYS: Final = [timedelta(seconds=seconds) for seconds in (30, 60, 300, 
 
 
 def send_due(order_id: int) -> None:
-    """Send what is due of one order, oldest first."""
-    now = timezone.now()
-    for event in Event.objects.due(now).filter(order_id=order_id).select_related("order", "cancel_request"):
-        _send(event, now)
+    """Send what is due of one order, oldest first, until nothing is or somebody else is at it.
+
+    An event that is being sent for the first time holds back the later ones, so that order_created comes before
+    order_paid; one that failed does not.
+    """
+    of_order = Event.objects.filter(order_id=order_id).select_related("order", "cancel_request")
+    while event := of_order.due(timezone.now()).first():
+        being_sent = of_order.filter(pk__lt=event.pk, attempts=0).exists()
+        if being_sent or not _claim(event):
+            return
+        _send(event)
 
 
-def _send(event: Event, now: datetime) -> None:
-    claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=now + _SENDING)
-    if not claimed:
-        return
+def _claim(event: Event) -> bool:
+    claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=timezone.now() + _SENDING)
+    return bool(claimed)
+
+
+def _send(event: Event) -> None:
     arguments: dict[str, Any] = {"order": event.order}
     if event.cancel_request is not None:
         arguments["cancel_request"] = event.cancel_request
@@ -44,7 +53,9 @@ def _send(event: Event, now: datetime) -> None:
             event.order_id,
             exc_info=error,
         )
-    event.due_at = timezone.now() + _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)]
-    event.attempts += 1
-    event.error = type(errors[0][1]).__name__
-    event.save(update_fields=["due_at", "attempts", "error"])
+    # not save: where the receivers took longer than the claim, somebody else may have sent and deleted it
+    Event.objects.filter(pk=event.pk).update(
+        due_at=timezone.now() + _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)],
+        attempts=event.attempts + 1,
+        error=type(errors[0][1]).__name__,
+    )

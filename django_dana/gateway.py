@@ -106,6 +106,16 @@ def ask(order_id: int, *, not_within: timedelta = timedelta(0)) -> bool:
     return True
 
 
+@transaction.atomic
+def release_abandoned(order_id: int) -> None:
+    """Give back the lease of a worker that died, and note on its call that nobody saw the end."""
+    order = Order.objects.lock(order_id)
+    if order.lease_until is not None and not order.is_held(timezone.now()):
+        order.lease_token = order.lease_until = None
+        order.save(update_fields=["lease_token", "lease_until"])
+        _explain_lost_calls(order)
+
+
 def _apply_answer(ledger: Ledger, call: "_Call", end: CallEnd, reply: QueryReply | None) -> None:
     if ledger.order.fact_count != call.order.fact_count:
         ledger.ask_again()
@@ -240,8 +250,7 @@ def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequ
     assert order.lease_token is not None  # noqa: S101  _take has just set it
     order.settles(Order.Attention.ACCOUNT)
     order.save()
-    # A row that is still open belongs to a worker that died: its call counts as one without a reply.
-    order.api_calls.open().update(concluded_by=response_rules.NO_REPLY, error=_LOST)
+    _explain_lost_calls(order)
     row = ApiCall.objects.create(
         order=order,
         cancel_request=cancel_request,
@@ -250,6 +259,11 @@ def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequ
         started_at=timezone.now(),
     )
     return _Call(order, row, order.lease_token)
+
+
+def _explain_lost_calls(order: Order) -> None:
+    """A row that is still open belongs to a worker that died: its call counts as one without a reply."""
+    order.api_calls.open().filter(error="").update(concluded_by=response_rules.NO_REPLY, error=_LOST)
 
 
 @contextmanager

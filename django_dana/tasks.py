@@ -123,6 +123,7 @@ def send_events(order_id: int) -> None:
 @shared_task(ignore_result=True)
 def retry_due() -> None:
     """Do what is due and was not done: a message was lost, or it is time to try again."""
+    _sweep(abandoned, gateway.release_abandoned)
     _sweep(due_creates, create_order)
     _sweep(due_cancels, cancel_order)
     _sweep(due_events, send_events, "order_id")
@@ -135,6 +136,11 @@ def sync_stale() -> None:
     _sweep(unanswered, sync_order)
     for order_id in paid_sample().values_list("pk", flat=True):
         sync_order(order_id)
+
+
+def abandoned() -> QuerySet[Order]:
+    """Orders whose worker died in a call."""
+    return Order.objects.abandoned(timezone.now()).order_by("lease_until")
 
 
 def due_creates() -> QuerySet[Order]:

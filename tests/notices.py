@@ -103,5 +103,4 @@ def state() -> list[Any]:
 def facts(order: Order) -> dict[str, Any]:
     """Return all that an order says, but for when it was last locked."""
     values = Order.objects.filter(pk=order.pk).values().get()
-    del values["updated_at"]
-    return values
+    return {name: value for name, value in values.items() if name != "updated_at"}

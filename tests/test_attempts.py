@@ -1,5 +1,6 @@
 """A series of attempts at the wire: what is repeated, how often, with which bytes, and how it ends."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -261,3 +262,22 @@ def test_the_timestamp_is_jakarta_time_whatever_time_zone_is_and_across_midnight
     assert first.endswith("+07:00")
     assert len(first) == 25
     assert '"validUpTo":"2026-11-22T00:29:5' in order.request_body
+
+
+def test_a_sweep_explains_the_call_of_a_dead_worker_even_where_nothing_is_due_any_more(
+    dana: Wire, clock: Clock
+) -> None:
+    order = created_order(dana)
+    lost = ApiCall.objects.create(order=order, operation="query", external_id="lost", started_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(
+        lease_token=uuid.uuid4(), lease_until=timezone.now() + timedelta(seconds=9)
+    )
+    tasks.retry_due()
+    lost.refresh_from_db()
+    assert lost.error == ""
+    clock.forward(seconds=10)
+    tasks.retry_due()
+    lost.refresh_from_db()
+    assert "worker ended" in lost.error
+    assert lost.duration_ms is None
+    assert fresh(order).lease_token is None

@@ -15,10 +15,11 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
-from rest_framework.settings import reload_api_settings
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from django_dana import facts as fact_rules
-from django_dana import services, tasks
+from django_dana import formats, services, tasks
 from django_dana.models import ApiCall, Event, Notification, Order
 from tests import keys
 from tests.conftest import NOW, Clock, account_with, fresh, new_order
@@ -321,8 +322,13 @@ def test_what_is_parsed_is_the_text_that_was_verified(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
-    parse = services.formats.parse_json_object
-    monkeypatch.setattr(services.formats, "parse_json_object", lambda text: parsed.append(text) or parse(text))
+    parse = formats.parse_json_object
+
+    def listen(text: bytes) -> dict[str, Any]:
+        parsed.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(formats, "parse_json_object", listen)
     content = notice(order)
     send(client, json.dumps(content, indent=2, ensure_ascii=False).encode(), headers(compact(content)))
     assert parsed == [compact(content)]
@@ -478,8 +484,6 @@ def test_while_its_own_key_is_out_of_reach_dana_is_told_to_try_again(
 
 # -- the shop's own settings change nothing ---------------------------------------------------------------------------
 
-DENY = "tests.test_notifications.Deny"
-
 
 class Deny:
     """Whatever it is used for, it raises."""
@@ -487,39 +491,42 @@ class Deny:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise AssertionError("the shop's REST_FRAMEWORK settings are used")
 
-    __class_getitem__ = classmethod(__init__)  # type: ignore[arg-type,assignment]
 
-
+# REST framework copies its defaults into this class when it is imported; there the view would find them.
 HOSTILE_DEFAULTS: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [DENY],
-    "DEFAULT_PERMISSION_CLASSES": [DENY],
-    "DEFAULT_THROTTLE_CLASSES": [DENY],
-    "DEFAULT_PARSER_CLASSES": [DENY],
-    "DEFAULT_RENDERER_CLASSES": [DENY],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": DENY,
-    "DEFAULT_VERSIONING_CLASS": DENY,
-    "DEFAULT_METADATA_CLASS": DENY,
-    "EXCEPTION_HANDLER": DENY,
+    "authentication_classes": [Deny],
+    "permission_classes": [Deny],
+    "throttle_classes": [Deny],
+    "parser_classes": [Deny],
+    "renderer_classes": [Deny],
+    "content_negotiation_class": Deny,
+    "versioning_class": Deny,
+    "metadata_class": Deny,
 }
 
 
-@contextmanager
-def rest_framework(settings: Any, **values: Any) -> Iterator[None]:
-    settings.REST_FRAMEWORK = values
-    try:
-        yield
-    finally:
-        del settings.REST_FRAMEWORK
-        reload_api_settings(setting="REST_FRAMEWORK")
-
-
-def test_hostile_defaults_of_rest_framework_change_nothing(client: Client, order: Order, settings: Any) -> None:
-    with rest_framework(settings, **HOSTILE_DEFAULTS):
-        assert_answer(notify(client, order), "2005600")
-        assert_answer(send(client, b"{}", headers(b"x")), "4015600")
-        assert_answer(send(client, b"{"), "4005601")
-        assert client.get(PATH).status_code == 405
+@pytest.mark.parametrize("name", HOSTILE_DEFAULTS)
+def test_hostile_defaults_of_rest_framework_change_nothing(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(APIView, name, HOSTILE_DEFAULTS[name])
+    assert_answer(notify(client, order), "2005600")
+    assert_answer(send(client, b"{}", headers(b"x")), "4015600")
+    assert_answer(send(client, b"{"), "4005601")
+    assert_answer(client.get(PATH), "4055600")
     assert fresh(order).payment_status == "paid"
+
+
+def test_a_hostile_exception_handler_changes_nothing(
+    client: Client, order: Order, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REST_FRAMEWORK = {"EXCEPTION_HANDLER": "tests.test_notifications.Deny"}
+    assert api_settings.EXCEPTION_HANDLER is Deny
+    assert_answer(send(client, b"{}", headers(b"x")), "4015600")
+    assert_answer(send(client, b"{"), "4005601")
+    assert_answer(client.get(PATH), "4055600")
+    monkeypatch.setattr(fact_rules.Ledger, "reported", fail)
+    assert_answer(notify(client, order), "5005601")
 
 
 def test_the_middleware_that_asks_for_a_login_lets_dana_through(client: Client, order: Order, settings: Any) -> None:
@@ -582,9 +589,18 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
 def test_inside_atomic_requests_the_evidence_survives(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
+    inside: list[bool] = []
+    keep = services.keep_notification
+
+    def look(**arguments: Any) -> Notification:
+        inside.append(connection.in_atomic_block)
+        return keep(**arguments)
+
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
+    monkeypatch.setattr(services, "keep_notification", look)
     monkeypatch.setattr(fact_rules.Ledger, where, fail)
     assert_answer(notify(client, order), "5005601")
+    assert inside == [False]
     assert heard().outcome == "failed"
     assert fresh(order).payment_status == "initiated"
     assert not Event.objects.exists()

@@ -46,6 +46,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Orders that no call holds; a lease that ran out belongs to a worker that died."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
+    def abandoned(self, now: datetime) -> Self:
+        """Orders whose lease ran out before its call was recorded."""
+        return self.filter(lease_until__lte=now)
+
     def due(self, now: datetime) -> Self:
         """Orders whose next create call is due."""
         return self.free(now).filter(next_attempt_at__lte=now)
@@ -169,6 +173,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["next_attempt_at"], name="dana_order_due"),
             models.Index(fields=["next_sync_at"], name="dana_order_to_ask"),
+            models.Index(fields=["lease_until"], name="dana_order_held"),
             models.Index(fields=["payment_status", "valid_up_to"], name="dana_order_unanswered"),
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),

@@ -37,6 +37,10 @@ class TooLarge(APIException):
     """The body is longer than MAX_BODY_BYTES; it is neither parsed nor stored."""
 
 
+class NoLength(APIException):
+    """The Content-Length is no number, so there is no body that could be read or stored."""
+
+
 class AlwaysJSON(BaseContentNegotiation):
     """DANA gets JSON whatever its Accept header says."""
 
@@ -52,6 +56,7 @@ class AlwaysJSON(BaseContentNegotiation):
 class NotificationView(APIView):
     """Finish Notify."""
 
+    http_method_names = ["post"]
     authentication_classes = [DanaSignature]
     permission_classes = []
     throttle_classes = []
@@ -116,7 +121,7 @@ def _check_size(request: HttpRequest) -> None:
     try:
         length = int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
-        length = 0
+        raise NoLength from None
     try:
         # the header first, so that what is announced as too large is not even read
         if length > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
@@ -134,10 +139,7 @@ def _answer_error(error: Exception, context: dict[str, Any]) -> Response:
     if answer is answers.OUR_FAULT:
         # DANA tries again for up to seven days
         logger.error("A notification was not applied", exc_info=error)
-    response = answer.response()
-    if answer is answers.METHOD_NOT_ALLOWED:
-        response["Allow"] = "POST"
-    return response
+    return answer.response()
 
 
 def _answer_for(error: Exception, request: Request) -> Answer:
@@ -145,6 +147,8 @@ def _answer_for(error: Exception, request: Request) -> Answer:
         return answers.METHOD_NOT_ALLOWED
     if isinstance(error, TooLarge):
         return answers.TOO_LARGE
+    if isinstance(error, NoLength):
+        return answers.INVALID_FORMAT
     if isinstance(error, AuthenticationFailed):
         _keep(request, Notification.Outcome.BAD_SIGNATURE, error=str(error.detail), verified=False)
         return answers.UNAUTHORIZED
@@ -163,9 +167,14 @@ def _keep(
     proof: Verified | None = request.auth if verified else None  # type: ignore[assignment]
     return services.keep_notification(
         body=request._request.body,
-        headers=dict(request.headers),
+        headers={name: _storable(value) for name, value in request.headers.items()},
         account=next(iter(proof.accounts)) if proof else "",
         verified_by=proof.fingerprint if proof else "",
         outcome=outcome or "",
         error=error,
     )
+
+
+def _storable(value: str) -> str:
+    # No database stores half a surrogate pair, and PostgreSQL stores no NUL; some servers let them through.
+    return value.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")

@@ -1,0 +1,45 @@
+"""Empty the long texts of what is settled; for cron."""
+
+import argparse
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from django_dana import retention
+
+
+class Command(BaseCommand):
+    """``manage.py dana_prune [--days 90] [--batch-size 1000] [--dry-run]``"""
+
+    help = (
+        "Empties the bodies of calls and notifications of orders that have been settled for some time, and deletes "
+        "refused notifications as old. Orders and whatever is unsettled are never touched."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add ``--days``, ``--batch-size`` and ``--dry-run``."""
+        parser.add_argument("--days", type=_at_least_one, default=90, help="How old it must be; 90 if left out.")
+        parser.add_argument("--batch-size", type=_at_least_one, default=1000, help="Rows per transaction.")
+        parser.add_argument("--dry-run", action="store_true", help="Count, and change nothing.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prune, and say how much."""
+        pruned = retention.prune(
+            before=timezone.now() - timedelta(days=options["days"]),
+            batch_size=options["batch_size"],
+            dry_run=options["dry_run"],
+        )
+        self.stdout.write(f"{pruned.calls} replies emptied")
+        self.stdout.write(f"{pruned.notifications} notifications emptied")
+        self.stdout.write(f"{pruned.refused} refused notifications deleted")
+        if options["dry_run"]:
+            self.stdout.write("This was a dry run; nothing was saved.")
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,368 @@
+"""Who is not DANA, or not well: no caller gets a payment booked, a traceback, a redirect, or our memory."""
+
+import base64
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+
+from django_dana import conf, formats, services
+from django_dana.models import Notification, Order
+from django_dana.webhook.views import MAX_BODY_BYTES
+from tests import keys
+from tests.conftest import account_with, new_order
+from tests.notices import PATH, assert_answer, compact, headers, notice, send, state
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order() -> Order:
+    return new_order()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_touched(order: Order) -> Iterator[None]:
+    """Whatever these callers send, no order, cancel request or event changes."""
+    before = state()
+    yield
+    assert state() == before
+
+
+def changed(given: dict[str, str], **changes: str | None) -> dict[str, str]:
+    """Return headers with some replaced (``X_Signature`` stands for ``X-Signature``) or, with None, left out."""
+    renamed = {name.replace("_", "-"): value for name, value in changes.items()}
+    return {name: value for name, value in {**given, **renamed}.items() if value is not None}
+
+
+# -- signatures -------------------------------------------------------------------------------------------------------
+
+Forge = Callable[[bytes], dict[str, str]]
+
+EARLIER = formats.jakarta_time(datetime(2026, 11, 1, tzinfo=UTC))
+
+
+def raw_signature(body: bytes) -> bytes:
+    return base64.b64decode(headers(body)["X-Signature"])
+
+
+FORGERIES: dict[str, Forge] = {
+    "no headers": lambda body: {},
+    "no signature": lambda body: changed(headers(body), X_Signature=None),
+    "no timestamp": lambda body: changed(headers(body), X_Timestamp=None),
+    "an empty signature": lambda body: changed(headers(body), X_Signature=""),
+    "an empty timestamp": lambda body: changed(headers(body), X_Timestamp=""),
+    "somebody else's key": lambda body: headers(body, key=keys.STRANGER_PRIVATE_KEY),
+    "our own key": lambda body: headers(body, key=keys.SHOP_PRIVATE_KEY),
+    "another path": lambda body: headers(body, path="/dana/v1.0/debit/other"),
+    "the path of DANA's guide": lambda body: headers(body, path="/v1.0/debit/notify"),
+    "another case of the path": lambda body: headers(body, path=PATH.upper()),
+    "another method": lambda body: headers(body, method="GET"),
+    "an old body under a new timestamp": lambda body: changed(
+        headers(body, timestamp=EARLIER), X_Timestamp=formats.jakarta_time(datetime.now(UTC))
+    ),
+    "the signature of another body": lambda body: headers(body + b" x"),
+    "the signature of an empty body": lambda body: headers(b""),
+    "a signature cut short": lambda body: changed(headers(body), X_Signature=headers(body)["X-Signature"][:-8]),
+    "a signature twice": lambda body: changed(headers(body), X_Signature=",".join([headers(body)["X-Signature"]] * 2)),
+    "a signature in hex": lambda body: changed(headers(body), X_Signature=raw_signature(body).hex()),
+    "a signature of zeros": lambda body: changed(headers(body), X_Signature=base64.b64encode(bytes(256)).decode()),
+    "a signature of ones": lambda body: changed(headers(body), X_Signature=base64.b64encode(b"\xff" * 256).decode()),
+    "a huge signature": lambda body: changed(headers(body), X_Signature="A" * 100_000),
+    "letters beyond ASCII": lambda body: changed(headers(body), X_Signature="é", X_Timestamp="☕"),
+    "half a surrogate pair": lambda body: changed(headers(body), X_Timestamp="\ud800"),
+    "NUL in every header": lambda body: dict.fromkeys(headers(body), "a\x00b"),
+    "a timestamp with the separator": lambda body: changed(headers(body), X_Timestamp="a:b:c"),
+    "a partner id that is none": lambda body: changed(
+        headers(body, key=keys.STRANGER_PRIVATE_KEY), X_Partner_Id="'; DROP TABLE"
+    ),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_message_is_refused_and_kept(client: Client, order: Order, forge: Forge) -> None:
+    body = compact(notice(order))
+    assert_answer(send(client, body, forge(body)), "4015600")
+    message = Notification.objects.get()
+    assert (message.verified, message.order, message.outcome) == (False, None, "bad_signature")
+    assert message.body == body.decode()
+
+
+def test_the_sandbox_key_opens_nothing_in_production(client: Client, order: Order, settings: Any) -> None:
+    sandbox = account_with(DANA_PUBLIC_KEY="")["default"]
+    production = {**sandbox, "ENVIRONMENT": "production", "DANA_PUBLIC_KEY": keys.STRANGER_PUBLIC_KEY}
+    settings.DANA = {"default": production, "sandbox": sandbox}
+    assert conf.account("default").public_keys == [keys.STRANGER_PUBLIC_KEY]
+    assert conf.account("sandbox").public_keys == [conf.SANDBOX_PUBLIC_KEY]
+    assert_answer(send(client, compact(notice(order))), "4015600")
+
+
+def test_the_key_of_the_sandbox_account_books_nothing_of_the_production_account(
+    client: Client, order: Order, settings: Any
+) -> None:
+    default = django_settings.DANA["default"]
+    settings.DANA = {
+        "default": {**default, "ENVIRONMENT": "production", "DANA_PUBLIC_KEY": keys.STRANGER_PUBLIC_KEY},
+        "sandbox": default,
+    }
+    # both accounts have the same merchant and partner id, and the message is signed as the sandbox would
+    assert_answer(send(client, compact(notice(order))), "4045601")
+
+
+# -- bodies that are signed but hostile -------------------------------------------------------------------------------
+
+
+def with_text(order: Order, text: str) -> bytes:
+    """Return a whole message with some JSON in it."""
+    return compact(notice(order, extra="HERE")).replace(b'"HERE"', text.encode("utf-8", "surrogatepass"))
+
+
+BOMBS: dict[str, str] = {
+    "arrays in arrays": "[" * 50_000 + "]" * 50_000,
+    "arrays never closed": "[" * 100_000,
+    "objects in objects": '{"a":' * 15_000 + "1" + "}" * 15_000,
+    "just too deep": "[" * 65 + "]" * 65,
+    "a key twice": '{"a":1,"a":2}',
+    "a key twice in other escapes": '{"a":1,"\\u0061":2}',
+    "a number of 50,000 digits": "9" * 50_000,
+    "an exponent out of range": "1e9999999999999999999999",
+    "NaN": "NaN",
+    "Infinity": "-Infinity",
+    "half a surrogate pair, escaped": '"\\ud800"',
+    "half a surrogate pair in a key": '{"\\udfff":1}',
+    "half a surrogate pair in UTF-8": '"\ud800"',
+    "NUL, escaped": '"\\u0000"',
+    "a control character": '"\x01"',
+    "a comment": "/* nothing */ 1",
+    "a comma too many": "[1,]",
+    "a leading zero": "01",
+}
+
+
+@pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
+def test_a_signed_bomb_is_refused(client: Client, order: Order, text: str) -> None:
+    started = time.perf_counter()
+    assert_answer(send(client, with_text(order, text)), "4005601")
+    assert time.perf_counter() - started < 0.5
+    assert Notification.objects.get().outcome == "bad_shape"
+
+
+def test_a_mandatory_field_twice_is_not_read_either_way(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    twice = body[:-1] + b',"latestTransactionStatus":"05"}'
+    assert_answer(send(client, twice), "4005601")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-8-sig", "cp037"])
+def test_other_encodings_are_refused(client: Client, order: Order, encoding: str) -> None:
+    assert_answer(send(client, json.dumps(notice(order)).encode(encoding)), "4005601")
+
+
+@pytest.mark.parametrize("body", [b'{"a":"\xff\xfe"}', b"\x00" * 100, b'{"a":"\x00"}', b"\xed\xa0\x80", b"\xf8" * 9])
+def test_bytes_that_are_no_utf_8_are_kept_readable(client: Client, body: bytes) -> None:
+    assert_answer(send(client, body), "4005601")
+    assert_answer(send(client, body, {}), "4015600")
+    assert Notification.objects.count() == 2
+
+
+def test_an_exponent_within_range_costs_nothing(client: Client, order: Order) -> None:
+    content = compact(notice(order, amount="HERE", other=1)).replace(b'"other":1', b'"other":1e999999')
+    started = time.perf_counter()
+    assert_answer(send(client, content), "4005601")
+    assert time.perf_counter() - started < 0.5
+
+
+# -- methods, types, paths --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "TRACE", "PROPFIND"])
+def test_only_post_is_allowed(client: Client, order: Order, method: str) -> None:
+    body = b"" if method == "TRACE" else compact(notice(order))
+    response = client.generic(method, PATH, body, content_type="application/json", headers=headers(body))
+    assert response.status_code == 405
+    assert response["Allow"] == "POST"
+    assert not Notification.objects.exists()
+    if method != "HEAD":
+        assert_answer(response, "4055600")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("", "text/plain", "application/xml", "nonsense", ";;;", "application/json; charset=utf-16"),
+        *("application/x-www-form-urlencoded", "multipart/form-data", "multipart/form-data; boundary=x", "a/b\x00"),
+    ],
+)
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*;q=0", "", "\x00", "text/html;q=x"])
+def test_content_types_and_accept_headers_change_nothing(client: Client, content_type: str, accept: str) -> None:
+    body = b"a=b&c=d"
+    given = headers(body) | {"Accept": accept}
+    assert_answer(client.generic("POST", PATH, body, content_type, headers=given), "4005601")
+    forged = changed(given, X_Signature="AAAA")
+    assert_answer(client.generic("POST", PATH, body, content_type, headers=forged), "4015600")
+
+
+LENGTHS = {
+    "-1": ("4015600", 401),
+    "": ("4015600", 401),
+    "0": ("4015600", 401),
+    "9" * 30: ("4005601", 413),
+    "abc": ("4005601", 400),
+    "1e3": ("4005601", 400),
+    "9" * 5000: ("4005601", 400),
+}
+
+
+@pytest.mark.parametrize(("length", "answer"), LENGTHS.items(), ids=lambda value: str(value)[:9])
+def test_odd_content_lengths(client: Client, order: Order, length: str, answer: tuple[str, int]) -> None:
+    body = compact(notice(order))
+    assert_answer(client.generic("POST", PATH, body, "application/json", CONTENT_LENGTH=length), *answer)
+
+
+@pytest.mark.parametrize("suffix", ["//", "/x", ".json", "%00", ";a=b"])
+def test_near_misses_of_the_path_are_not_found(client: Client, order: Order, suffix: str) -> None:
+    body = compact(notice(order))
+    response = client.post(PATH + suffix, body, content_type="application/json", headers=headers(body))
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("query", ["format=xml", "format=api", "_method=GET", "version=9", "a" * 5000])
+def test_query_strings_change_nothing(client: Client, order: Order, query: str) -> None:
+    assert_answer(send(client, compact(notice(order)), {}, to=f"{PATH}?{query}"), "4015600")
+
+
+# -- size and number --------------------------------------------------------------------------------------------------
+
+
+def test_one_byte_too_many_is_refused_and_not_stored(client: Client) -> None:
+    assert_answer(send(client, b" " * (MAX_BODY_BYTES + 1)), "4005601", 413)
+    assert not Notification.objects.exists()
+
+
+def test_the_longest_body_is_read(client: Client) -> None:
+    assert MAX_BODY_BYTES == 128 * 1024
+    assert_answer(send(client, b" " * MAX_BODY_BYTES), "4005601", 400)
+    assert Notification.objects.count() == 1
+
+
+def test_what_is_announced_as_too_large_is_not_read(client: Client) -> None:
+    response = client.generic("POST", PATH, b"{}", "application/json", CONTENT_LENGTH=str(MAX_BODY_BYTES + 1))
+    assert_answer(response, "4005601", 413)
+    assert not Notification.objects.exists()
+
+
+def test_a_lower_limit_of_the_shop_holds_too(client: Client, order: Order, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    assert_answer(send(client, compact(notice(order))), "4005601", 413)
+
+
+def test_of_a_refused_message_little_is_kept(client: Client) -> None:
+    body, long = b"x" * MAX_BODY_BYTES, "y" * 50_000
+    given = changed(headers(body), X_Signature=long, User_Agent=long, X_External_Id=long, Cookie="session", X_Other="z")
+    assert_answer(send(client, body, given), "4015600")
+    message = Notification.objects.get()
+    assert len(message.body) == services.MAX_REFUSED_BYTES
+    assert len(json.dumps(message.headers)) < 10_000
+    assert {name.lower() for name in message.headers}.isdisjoint({"cookie", "x-other", "host"})
+
+
+def test_the_store_of_refused_messages_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    verified = send(client, b"{}")
+    assert verified.status_code == 400
+    for number in range(12):
+        send(client, b"%d" % number, {})
+    refused = Notification.objects.filter(verified=False).order_by("id")
+    assert [message.body for message in refused] == ["7", "8", "9", "10", "11"]
+    assert Notification.objects.filter(verified=True).count() == 1
+
+
+def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    Notification.objects.bulk_create(Notification(body=str(number)) for number in range(250))
+    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    for left in (151, 52, 5, 5):
+        send(client, b"{", {})
+        assert Notification.objects.count() == left
+
+
+HEAVY = {
+    "quotes": b'"',
+    "backslashes": b"\\",
+    "a quote, then backslashes": b'"' + b"\\" * (MAX_BODY_BYTES - 1),
+    "opening brackets": b"[",
+    "opening braces": b"{",
+    "quotes and spaces": b'" ',
+    "spaces and letters": b" x",
+    "escaped quotes": b'\\"',
+    "spaces": b" ",
+    "pairs of quotes and spaces": b'"" ',
+}
+
+
+@pytest.mark.parametrize("signed", ["signed", "forged"])
+@pytest.mark.parametrize("unit", HEAVY.values(), ids=HEAVY)
+def test_128_kib_of_the_worst_are_handled_at_once(client: Client, unit: bytes, signed: str) -> None:
+    body = unit * (MAX_BODY_BYTES // len(unit))
+    given = headers(body if signed == "signed" else b"x")
+    started = time.perf_counter()
+    response = send(client, body, given)
+    assert time.perf_counter() - started < 0.5
+    assert_answer(response, "4005601" if signed == "signed" else "4015600")
+
+
+# -- what is shown and logged -----------------------------------------------------------------------------------------
+
+
+def test_debug_shows_no_traceback(client: Client, order: Order, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.DEBUG = True
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError("secret of the shop")
+
+    monkeypatch.setattr(services, "find_order", fail)
+    response = send(client, compact(notice(order)))
+    assert_answer(response, "5005601")
+    assert b"ZeroDivision" not in response.content
+    assert b"secret" not in response.content
+    assert_answer(send(client, b"{", {}), "4015600")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"{", b""])
+def test_no_key_and_no_signature_gets_into_the_log(
+    client: Client, settings: Any, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    settings.DANA = account_with() | {"broken": {**django_settings.DANA["default"], "DANA_PUBLIC_KEY": "bm90IGEga2V5"}}
+    given = headers(body)
+    for sent in (given, changed(given, X_Signature="A" * 344), {}):
+        send(client, body, sent)
+    assert caplog.records
+    for secret in (keys.DANA_PUBLIC_KEY, keys.SHOP_PRIVATE_KEY, "bm90IGEga2V5", given["X-Signature"]):
+        assert secret[:40] not in caplog.text
+
+
+def test_no_key_gets_into_what_is_kept(client: Client, order: Order, settings: Any) -> None:
+    settings.DANA = account_with(DANA_PUBLIC_KEY=["bm90IGEga2V5", keys.DANA_PUBLIC_KEY])
+    send(client, compact(notice(order)), {})
+    send(client, b"{}")
+    kept = json.dumps(list(Notification.objects.values()), default=str)
+    assert "bm90IGEga2V5" not in kept
+    assert keys.DANA_PUBLIC_KEY[:40] not in kept
+
+
+def test_an_answer_sets_no_cookie_and_may_not_be_cached_as_a_page(client: Client, order: Order) -> None:
+    response = send(client, b"{}")
+    assert not response.cookies
+    assert response["Content-Type"] == "application/json"
+
+
+def test_the_clock_of_the_caller_does_not_matter(client: Client) -> None:
+    # DANA re-sends for days, with a fresh timestamp each time; what keeps a replay harmless is that it changes nothing
+    old = formats.jakarta_time(datetime.now(UTC) - timedelta(days=30))
+    assert_answer(send(client, b"{}", timestamp=old), "4005602")
