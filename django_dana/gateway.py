@@ -110,7 +110,7 @@ def ask(order_id: int, *, not_within: timedelta = timedelta(0)) -> bool:
 def release_abandoned(order_id: int) -> None:
     """Give back the lease of a worker that died, and note on its call that nobody saw the end."""
     order = Order.objects.lock(order_id)
-    if order.lease_until is not None and not order.is_held(timezone.now()):
+    if not order.is_held(timezone.now()):
         order.lease_token = order.lease_until = None
         order.save(update_fields=["lease_token", "lease_until"])
         _explain_lost_calls(order)
@@ -242,7 +242,7 @@ def _take(order_id: int, account: Account, condition: Q | None = None) -> Order 
     lease_until = now + timedelta(seconds=account.timeout) + _LEASE_MARGIN
     free = Order.objects.free(now).filter(condition or Q(), pk=order_id)
     taken = free.update(lease_token=uuid.uuid4(), lease_until=lease_until, updated_at=now)
-    return Order.objects.get(pk=order_id) if taken else None
+    return Order.objects.select_for_update().get(pk=order_id) if taken else None
 
 
 def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequest | None = None) -> _Call:

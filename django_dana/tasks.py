@@ -140,7 +140,7 @@ def sync_stale() -> None:
 
 def abandoned() -> QuerySet[Order]:
     """Orders whose worker died in a call."""
-    return Order.objects.abandoned(timezone.now()).order_by("lease_until")
+    return Order.objects.abandoned(timezone.now()).order_by("pk")
 
 
 def due_creates() -> QuerySet[Order]:

@@ -83,7 +83,7 @@ def test_a_reply_that_is_not_whole_is_no_reply(wire: Wire, act: Act) -> None:
     wire.play(act)
     with pytest.raises(NoReply):
         post(wire)
-    assert wire.connections == 1, "the HTTP library repeats nothing by itself"
+    assert wire.connections <= 1, "the HTTP library repeats nothing by itself"
 
 
 def test_a_refused_connection_is_no_reply() -> None:

@@ -70,6 +70,7 @@ class ApiCall(models.Model):
         indexes = [
             models.Index(fields=["order", "operation"], name="dana_call_operation"),
             models.Index(fields=["started_at"], name="dana_call_started"),
+            models.Index(fields=["duration_ms"], name="dana_call_open"),
         ]
 
     def __str__(self) -> str:
