@@ -1,8 +1,8 @@
 """What a worker does with DANA: claim the order, call, record what came of it.
 
-The claim is one short transaction: a lease on the order, taken by compare-and-swap, and an open ApiCall row. The call
-runs outside any transaction. The record is another short transaction under the order's lock. So at no moment do two
-calls for the same order run at once, and a worker that dies leaves a lease that runs out and an open ApiCall row.
+The claim is one short transaction: a lease on the order, taken under its lock, and an open ApiCall row. The call runs
+outside any transaction. The record is another short transaction under the order's lock. So at no moment do two calls
+for the same order run at once, and a worker that dies leaves a lease that runs out and an open ApiCall row.
 """
 
 import logging
@@ -11,12 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from django_dana import conf, facts, response_rules, signing
@@ -191,8 +190,8 @@ class _Call:
 @transaction.atomic
 def _claim_create(order_id: int, line: _Line) -> _Call | None:
     now = timezone.now()
-    order = _take(order_id, line.account, Q(next_attempt_at__lte=now))
-    if order is None:
+    order = _take(order_id, line.account, now)
+    if order is None or order.next_attempt_at is None or order.next_attempt_at > now:
         return None
     if now >= order.valid_up_to or not order.is_open or order.create_status == Order.CreateStatus.SUCCESS:
         with _conclude(order, line) as ledger:
@@ -210,13 +209,10 @@ def _claim_create(order_id: int, line: _Line) -> _Call | None:
 @transaction.atomic
 def _claim_cancel(cancel_request: CancelRequest, line: _Line) -> _Call | None:
     now = timezone.now()
-    order = _take(cancel_request.order_id, line.account)
-    if order is None:
-        return None
+    order = _take(cancel_request.order_id, line.account, now)
     cancel_request.refresh_from_db()
-    if cancel_request.next_attempt_at is None or cancel_request.next_attempt_at > now:
-        with _conclude(order, line):
-            return None
+    if order is None or cancel_request.next_attempt_at is None or cancel_request.next_attempt_at > now:
+        return None
     if cancel_request.status == CancelRequest.Status.NEW and cancel_request.attempts >= line.account.max_attempts:
         with _conclude(order, line) as ledger:
             ledger.cancel_answered(cancel_request, CallEnd(rule=response_rules.CANCEL.no_reply))
@@ -229,20 +225,25 @@ def _claim_cancel(cancel_request: CancelRequest, line: _Line) -> _Call | None:
 @transaction.atomic
 def _claim_question(order_id: int, line: _Line, not_within: timedelta) -> _Call | None:
     now = timezone.now()
-    order = _take(order_id, line.account, Q(asked_at=None) | Q(asked_at__lte=now - not_within))
-    if order is None:
+    order = _take(order_id, line.account, now)
+    if order is None or (order.asked_at is not None and order.asked_at > now - not_within):
         return None
     order.asked_at = now
     return _open(order, ApiCall.Operation.QUERY)
 
 
-def _take(order_id: int, account: Account, condition: Q | None = None) -> Order | None:
-    """Take the lease on an order if nobody holds it: one compare-and-swap, which also locks the row."""
-    now = timezone.now()
-    lease_until = now + timedelta(seconds=account.timeout) + _LEASE_MARGIN
-    free = Order.objects.free(now).filter(condition or Q(), pk=order_id)
-    taken = free.update(lease_token=uuid.uuid4(), lease_until=lease_until, updated_at=now)
-    return Order.objects.select_for_update().get(pk=order_id) if taken else None
+def _take(order_id: int, account: Account, now: datetime) -> Order | None:
+    """Take the lease on an order, or None where a call holds it.
+
+    Under the row's lock, and found by its key alone: a compare-and-swap whose condition reads other columns goes by
+    their indexes on MariaDB, in another order than the writes that change them, and deadlocks.
+    """
+    order = Order.objects.lock(order_id)
+    if order.is_held(now):
+        return None
+    order.lease_token = uuid.uuid4()
+    order.lease_until = now + timedelta(seconds=account.timeout) + _LEASE_MARGIN
+    return order
 
 
 def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequest | None = None) -> _Call:
