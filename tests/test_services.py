@@ -425,3 +425,27 @@ def test_paid_order_cancel_after_24_hours_is_only_a_warning(dana: Wire, clock: C
     order = paid_order(dana)
     clock.forward(days=2)
     assert services.cancel_order(order).status == "new"
+
+
+def test_a_person_can_mark_a_refused_cancel_as_looked_at(dana: Wire) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035705"))
+    request = services.cancel_order(order)
+    tasks.cancel_order(request.pk)
+    assert fresh_cancel(request).needs_attention == "refused"
+    services.clear_attention(fresh_cancel(request))
+    assert fresh_cancel(request).needs_attention == ""
+
+
+def test_marking_an_order_as_looked_at_ends_the_questions(dana: Wire) -> None:
+    order = created_order(dana)
+    Order.objects.filter(pk=order.pk).update(needs_attention="amount_differs", next_sync_at=timezone.now())
+    services.clear_attention(order)
+    assert (fresh(order).needs_attention, fresh(order).next_sync_at) == ("", None)
+
+
+def test_an_order_that_dana_is_being_asked_about_cannot_be_marked(dana: Wire) -> None:
+    order = created_order(dana)
+    Order.objects.filter(pk=order.pk).update(needs_attention="conflict", next_sync_at=timezone.now())
+    with pytest.raises(ValidationError, match="being asked"):
+        services.clear_attention(order)

@@ -49,6 +49,11 @@ def _stop(request: HttpRequest, cancel_request: CancelRequest) -> Told:
     return Told(gettext("The cancel is not sent again by itself any more."))
 
 
+def _mark(request: HttpRequest, cancel_request: CancelRequest) -> Told:
+    services.clear_attention(cancel_request)
+    return Told(gettext("Noted: the cancel request needs no attention any more."))
+
+
 @admin.register(CancelRequest)
 class CancelRequestAdmin(AttentionColumn, Window):
     """Cancel requests: where each one stands and what comes next."""
@@ -99,6 +104,13 @@ class CancelRequestAdmin(AttentionColumn, Window):
             permissions=(CANCEL_PERMISSION,),
             fits=is_tried_again,
             pull=_stop,
+        ),
+        Handle(
+            name="mark",
+            label=_("Mark as looked at"),
+            permissions=(CANCEL_PERMISSION,),
+            fits=lambda cancel_request: bool(cancel_request.needs_attention),
+            pull=_mark,
         ),
     )
 

@@ -32,7 +32,7 @@ from django_dana.admin.windows import (
     ask_dana,
 )
 from django_dana.display import price
-from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.models import CancelRequest, Order
 from django_dana.services import CANCEL_PERMISSION
 
 if TYPE_CHECKING:
@@ -106,14 +106,7 @@ def can_be_marked(order: Order) -> bool:
 
 def can_be_cancelled(order: Order) -> bool:
     """Whether DANA may have an order that is neither closed nor being cancelled."""
-    return (
-        (order.is_open or order.payment_status == Order.PaymentStatus.PAID)
-        and not order.cancel_requests.unfinished().exists()
-        and (
-            order.create_status in (Order.CreateStatus.SUCCESS, Order.CreateStatus.PENDING)
-            or order.api_calls.not_definitely_refused(ApiCall.Operation.CREATE).exists()
-        )
-    )
+    return services.why_not_cancel(order) is None
 
 
 def _send_again(request: HttpRequest, order: Order) -> Told:
