@@ -171,7 +171,8 @@ class Ledger:
             self._schedule_cancel(cancel_request, backoff.attempt_delay(self._account, cancel_request.attempts))
         elif end.rule.may_echo_success and self._may_be_our_success(end.rule):
             cancel_request.status = CancelRequest.Status.PENDING
-            cancel_request.next_attempt_at = None
+            # the question decides; if it never does, the request is given up in its time
+            cancel_request.next_attempt_at = cancel_request.give_up_at
             self._ask_now()
         elif end.rule.outcome is Outcome.FAILED:
             self._refuse_cancel(cancel_request, end)

@@ -54,9 +54,7 @@ def settled_orders(before: datetime) -> QuerySet[Order]:
     closed = ~Q(payment_status__in=Order.OPEN_PAYMENT) | Q(
         payment_status=Order.PaymentStatus.NONE, create_status=Order.CreateStatus.FAILED
     )
-    open_cancels = CancelRequest.objects.filter(
-        Q(unfinished=True) | Q(needs_attention=CancelRequest.Attention.END_UNKNOWN), order=OuterRef("pk")
-    )
+    open_cancels = CancelRequest.objects.filter(Q(unfinished=True) | ~Q(needs_attention=""), order=OuterRef("pk"))
     return Order.objects.free(timezone.now()).filter(
         closed,
         ~Exists(open_cancels),

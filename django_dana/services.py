@@ -246,14 +246,26 @@ def clear_attention(row: Order | CancelRequest) -> None:
     with transaction.atomic():
         order = Order.objects.lock(row.pk if isinstance(row, Order) else row.order_id)
         if isinstance(row, CancelRequest):
-            order.cancel_requests.filter(pk=row.pk).update(needs_attention="")
+            _clear_attention_of_cancel(order, row)
             return
         if order.needs_attention == Order.Attention.CONFLICT and order.next_sync_at is not None:
             raise _refusal(_("DANA is being asked about this order. Wait for its answer."))
         order.needs_attention = ""
-        order.next_sync_at = order.unsettled_since = None
-        order.questions = 0
+        if not (order.is_awaiting_echo or order.is_being_cancelled or _has_unknown_end(order)):
+            order.next_sync_at = order.unsettled_since = None
+            order.questions = 0
         order.save()
+
+
+def _clear_attention_of_cancel(order: Order, cancel_request: CancelRequest) -> None:
+    if order.next_sync_at is not None and _has_unknown_end(order):
+        # the money may be on its way back: only DANA's answer may end this
+        raise _refusal(_("DANA is being asked about this order. Wait for its answer."))
+    order.cancel_requests.filter(pk=cancel_request.pk).update(needs_attention="")
+
+
+def _has_unknown_end(order: Order) -> bool:
+    return order.cancel_requests.filter(needs_attention=CancelRequest.Attention.END_UNKNOWN).exists()
 
 
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0)) -> Order:

@@ -427,10 +427,14 @@ def test_an_order_offers_what_makes_sense(staff: Client, fields: dict[str, Any],
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, ["Send again", "Ask DANA now"]),
-        ({"status": "new", "unfinished": True, "next_attempt_at": timezone.now()}, []),
-        ({"status": "pending", "unfinished": True, "next_attempt_at": timezone.now()}, ["Ask DANA now", "Stop trying"]),
-        ({"status": "success"}, []),
+        ({}, ["Send again", "Ask DANA now", "Mark as looked at"]),
+        ({"needs_attention": "end_unknown"}, ["Send again", "Ask DANA now"]),
+        ({"needs_attention": "", "status": "new", "unfinished": True, "next_attempt_at": timezone.now()}, []),
+        (
+            {"needs_attention": "", "status": "pending", "unfinished": True, "next_attempt_at": timezone.now()},
+            ["Ask DANA now", "Stop trying"],
+        ),
+        ({"needs_attention": "", "status": "success"}, []),
     ],
 )
 def test_a_cancel_request_offers_what_makes_sense(staff: Client, fields: dict[str, Any], expected: list[str]) -> None:
@@ -438,7 +442,7 @@ def test_a_cancel_request_offers_what_makes_sense(staff: Client, fields: dict[st
 
 
 ORDER_HANDLES = ("cancel", "ask", "retry", "stop", "mark")
-CANCEL_HANDLES = ("retry", "ask", "stop")
+CANCEL_HANDLES = ("retry", "ask", "stop", "mark")
 
 
 @pytest.mark.parametrize("permissions", [VIEWS, ("cancel_order", "change_cancelrequest"), ()])

@@ -252,3 +252,12 @@ def test_the_lost_replies_end_in_success_and_staff_never_saw_failed(dana: Wire, 
     seen.append(cancel_request.status)
     assert seen == ["new", "success", "new", "success"]
     assert fresh(order).payment_status == "cancelled"
+
+
+@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
+def test_an_echo_that_no_question_settles_is_given_up_in_its_time(dana: Wire, clock: Clock, echo: str) -> None:
+    cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.hang_up)
+    clock.to(cancel_request.give_up_at)
+    tasks.retry_due()
+    cancel_request = fresh_cancel(cancel_request)
+    assert (cancel_request.status, cancel_request.unfinished) == ("aborted", None)

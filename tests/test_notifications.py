@@ -426,6 +426,21 @@ def test_of_accounts_with_one_merchant_only_the_one_that_signed_is_booked(
     assert fresh(order).payment_status == "initiated"
 
 
+@pytest.mark.parametrize(("then", "now"), [("production", "sandbox"), ("sandbox", "production")])
+def test_an_account_turned_to_another_environment_books_nothing_of_its_former_one(
+    client: Client, clock: Clock, settings: Any, then: str, now: str
+) -> None:
+    settings.DANA = account_with(ENVIRONMENT=then)
+    order = new_order()
+    settings.DANA = account_with(ENVIRONMENT=now)
+    before = state()
+    assert_answer(notify(client, order), "4045601")
+    assert state() == before
+    assert (heard().verified, heard().outcome) == (True, "unknown_order")
+    settings.DANA = account_with(ENVIRONMENT=then)
+    assert_answer(notify(client, order), "2005600")
+
+
 def test_the_partner_id_chooses_whose_keys_are_tried(client: Client, order: Order, settings: Any) -> None:
     settings.DANA = two_accounts(PARTNER_ID="P-2", DANA_PUBLIC_KEY=keys.STRANGER_PUBLIC_KEY)
     assert_answer(send(client, compact(notice(order)), partner_id="P-2"), "4015600")

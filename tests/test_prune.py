@@ -121,6 +121,9 @@ UNSETTLED_BESIDE: dict[str, Callable[[Order], Any]] = {
     "a cancel with unknown end": lambda order: cancel(
         order, status="aborted", unfinished=None, needs_attention="end_unknown"
     ),
+    "a refused cancel that nobody has looked at": lambda order: cancel(
+        order, status="failed", unfinished=None, needs_attention="refused"
+    ),
     "an event to be told": lambda order: Event.objects.create(name="order_paid", order=order),
 }
 
@@ -225,9 +228,7 @@ def test_batches_of_any_size_reach_every_row(clock: Clock, size: int) -> None:
     orders = [settled_order() for _ in range(5)]
     Notification.objects.bulk_create(Notification(body="x") for _ in range(5))
     clock.forward(days=91)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         output = prune("--batch-size", str(size))
     assert [line.split()[0] for line in output] == ["5", "5", "5"]
     assert not any(is_kept(order) for order in orders)

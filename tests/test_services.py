@@ -449,3 +449,15 @@ def test_an_order_that_dana_is_being_asked_about_cannot_be_marked(dana: Wire) ->
     Order.objects.filter(pk=order.pk).update(needs_attention="conflict", next_sync_at=timezone.now())
     with pytest.raises(ValidationError, match="being asked"):
         services.clear_attention(order)
+
+
+def test_a_cancel_whose_end_nobody_knows_cannot_be_marked(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.hang_up)
+    request = services.cancel_order(order)
+    for _ in range(3):
+        tasks.cancel_order(request.pk)
+        clock.forward(seconds=10)
+    assert fresh_cancel(request).needs_attention == "end_unknown"
+    with pytest.raises(ValidationError, match="being asked"):
+        services.clear_attention(fresh_cancel(request))

@@ -38,6 +38,12 @@ def is_tried_again(cancel_request: CancelRequest) -> bool:
     return cancel_request.status != CancelRequest.Status.NEW and cancel_request.next_attempt_at is not None
 
 
+def can_be_marked(cancel_request: CancelRequest) -> bool:
+    """Whether a person may say that it needs no attention; not while nobody knows its end."""
+    known_ends = (CancelRequest.Attention.REFUSED, CancelRequest.Attention.NOT_CANCELLED)
+    return cancel_request.needs_attention in known_ends
+
+
 def _send_again(request: HttpRequest, cancel_request: CancelRequest) -> Told:
     user: Any = request.user
     services.retry_cancel(cancel_request, requested_by=user)
@@ -109,7 +115,7 @@ class CancelRequestAdmin(AttentionColumn, Window):
             name="mark",
             label=_("Mark as looked at"),
             permissions=(CANCEL_PERMISSION,),
-            fits=lambda cancel_request: bool(cancel_request.needs_attention),
+            fits=can_be_marked,
             pull=_mark,
         ),
     )

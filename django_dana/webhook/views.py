@@ -84,11 +84,7 @@ class NotificationView(APIView):
             lacking = serializer.lacks_mandatory_field
             return (answers.INVALID_MANDATORY_FIELD if lacking else answers.INVALID_FORMAT).response()
         notification = _keep(request, None)
-        order = services.find_order(
-            verified.accounts,
-            merchant_id=serializer.validated_data["merchantId"],
-            partner_reference_no=serializer.validated_data["originalPartnerReferenceNo"],
-        )
+        order = _find_order(verified, serializer)
         if order is None:
             services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
             return answers.NOT_FOUND.response()
@@ -105,6 +101,18 @@ def _parse(text: bytes) -> dict[str, Any]:
         return formats.parse_json_object(text)
     except ValueError as error:
         raise ParseError(str(error)) from None
+
+
+def _find_order(verified: Verified, serializer: NotificationSerializer) -> Order | None:
+    order = services.find_order(
+        verified.accounts,
+        merchant_id=serializer.validated_data["merchantId"],
+        partner_reference_no=serializer.validated_data["originalPartnerReferenceNo"],
+    )
+    # The account may have been another environment's when the order was made; the sandbox's money pays nothing.
+    if order is None or order.environment != verified.accounts[order.account].environment:
+        return None
+    return order
 
 
 def _apply(notification: Notification, order: Order, verified: Verified, serializer: NotificationSerializer) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        WebDriverWait(demo, 120).until(lambda process: _is_serving(process, log))
+        deadline = time.monotonic() + 120
+        while not _is_serving(demo, log):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
         yield SHOP
     finally:
         demo.terminate()
