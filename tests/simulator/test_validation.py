@@ -116,7 +116,7 @@ GOODS = {
         ("amount.value", "0.00", "4005401", "amount"),
         ("amount.value", "12345678901234567.00", "4005401", "amount"),
         ("validUpTo", "2026-03-02 10:20:30", "4005401", "validUpTo"),
-        ("validUpTo", now(3 * 3600), "4005401", "validUpTo"),
+        pytest.param("validUpTo", now(3 * 3600), "4005401", "validUpTo", id="validUpTo-three hours ahead"),
         ("subMerchantId", "x" * 33, "4005401", "subMerchantId"),
         ("urlParams", ABSENT, "4005402", "urlParams"),
         ("urlParams", [], "4005402", "urlParams"),
