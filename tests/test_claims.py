@@ -18,12 +18,12 @@ from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, Event, Notification, Order
 from tests import wire as w
 from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order
-from tests.notices import facts, notify
+from tests.notices import PATH, facts, notify
 from tests.wire import Act, Heard, Wire
 
 needs_a_server = pytest.mark.skipif(
-    "connection.vendor == 'sqlite'",
-    reason="SQLite in memory has one connection; set DATABASE_URL to PostgreSQL or MariaDB",
+    "connection.vendor == 'sqlite' and not connection.settings_dict['TEST'].get('NAME')",
+    reason="threads can't share an SQLite database in memory; set DATABASE_URL to PostgreSQL or MariaDB",
 )
 
 ROUNDS = 5
@@ -203,6 +203,39 @@ def test_two_sweeps_do_each_row_once(dana: Wire) -> None:
         order.partner_reference_no for order in orders
     )
     assert set(Order.objects.values_list("create_status", "attempts")) == {("success", 1)}
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_send_an_event_once_and_in_order(dana: Wire, told: list[str]) -> None:
+    for _ in range(ROUNDS):
+        told.clear()
+        order = new_order()
+        notify(Client(), order)
+        assert at_once(*[lambda order=order: tasks.send_events(order.pk)] * 4) == [None] * 4
+        tasks.send_events(order.pk)
+        assert told == ["order_created", "order_paid"]
+        assert names(order) == []
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_a_flood_from_strangers_neither_stops_dana_nor_fills_the_store(
+    dana: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "MAX_REFUSED", 10)
+    order = created_order(dana)
+
+    def flood() -> set[int]:
+        client = Client()
+        return {client.post(PATH, b"{}", content_type="application/json").status_code for _ in range(25)}
+
+    results = at_once(*[flood] * 4, lambda: notify(Client(), order).status_code)
+    assert results == [{401}] * 4 + [200]
+    assert fresh(order).payment_status == "paid"
+    notify(Client(), order, amount=None)
+    flood()
+    assert Notification.objects.filter(verified=False).count() == 10
 
 
 @needs_a_server

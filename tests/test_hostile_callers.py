@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -235,6 +236,21 @@ def test_near_misses_of_the_path_are_not_found(client: Client, order: Order, suf
 @pytest.mark.parametrize("query", ["format=xml", "format=api", "_method=GET", "version=9", "a" * 5000])
 def test_query_strings_change_nothing(client: Client, order: Order, query: str) -> None:
     assert_answer(send(client, compact(notice(order)), {}, to=f"{PATH}?{query}"), "4015600")
+
+
+class BrokenLine(BytesIO):
+    """A connection that ends in the middle of the body."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        raise ConnectionResetError
+
+
+def test_a_body_that_never_arrives_whole_is_neither_believed_nor_stored(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    given = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers(body).items()}
+    environ = {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body)), "wsgi.input": BrokenLine()}
+    assert_answer(client.generic("POST", PATH, **given, **environ), "5005601")
+    assert not Notification.objects.exists()
 
 
 # -- size and number --------------------------------------------------------------------------------------------------

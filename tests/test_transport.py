@@ -4,10 +4,11 @@ import pickle
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport
+from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport, _HTTPConnection
 from django_dana.exceptions import NoReply, UnexpectedReply
 from tests import wire as w
 from tests.wire import Act, Wire
@@ -91,6 +92,17 @@ def test_a_refused_connection_is_no_reply() -> None:
         port = listener.getsockname()[1]
     with pytest.raises(NoReply, match="ConnectionRefusedError"):
         Transport(timeout=TIMEOUT, proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {})
+
+
+def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send_and_lose(connection: Any, data: Any) -> None:
+        connection.close()
+        raise BrokenPipeError
+
+    wire.play(w.body(b"{}"))
+    monkeypatch.setattr(_HTTPConnection, "send", send_and_lose)
+    with pytest.raises(NoReply, match="closed while the request was sent"):
+        post(wire)
 
 
 def test_an_unknown_host_is_no_reply() -> None:

@@ -164,6 +164,12 @@ class _DeadlineMixin:
                 return sock
         raise OSError("the host's name has no address")
 
+    def getresponse(self: Any) -> Any:
+        if self.sock is None:
+            # urllib3 goes on after some errors while sending, also where they closed the connection
+            raise ConnectionResetError("the connection was closed while the request was sent")
+        return super().getresponse()  # type: ignore[misc]
+
     def send(self: Any, data: Any) -> None:
         if self.sock is not None:
             self.sock.settimeout(_remaining())

@@ -47,10 +47,6 @@ class OrderQuerySet(models.QuerySet["Order"]):
         """Orders that no call holds; a lease that ran out belongs to a worker that died."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
-    def abandoned(self, now: datetime) -> Self:
-        """Orders whose worker died in a call, found by the calls: an index on the lease makes MariaDB deadlock."""
-        return self.free(now).filter(api_calls__duration_ms=None, api_calls__error="").distinct()
-
     def due(self, now: datetime) -> Self:
         """Orders whose next create call is due."""
         return self.free(now).filter(next_attempt_at__lte=now)
