@@ -93,11 +93,11 @@ class Shop:
         self._wait("worker", lambda: " ready." in self.log("worker"))
         self._wait("beat", lambda: "beat: Starting" in self.log("beat"))
 
-    def manage(self, *args: str, extra: dict[str, str] | None = None) -> None:
+    def manage(self, *args: str) -> None:
         """Run a management command to its end."""
         command = [*_MANAGE, *args]
         done = subprocess.run(  # noqa: S603
-            command, env={**self.environment, **(extra or {})}, capture_output=True, text=True, check=False
+            command, env=self.environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise DemoError(f"manage.py {args[0]} failed:\n{done.stdout}{done.stderr}")
