@@ -265,7 +265,7 @@ def _clear_attention_of_cancel(order: Order, cancel_request: CancelRequest) -> N
 
 
 def _has_unknown_end(order: Order) -> bool:
-    return order.cancel_requests.filter(needs_attention=CancelRequest.Attention.END_UNKNOWN).exists()
+    return order.cancel_requests.of_unknown_end().exists()
 
 
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0)) -> Order:

@@ -93,6 +93,8 @@ def test_a_forged_message_is_refused_and_kept(client: Client, order: Order, forg
     message = Notification.objects.get()
     assert (message.verified, message.order, message.outcome) == (False, None, "bad_signature")
     assert message.body == body.decode()
+    kept = "".join(message.headers.values())
+    assert kept.isprintable(), "PostgreSQL stores neither NUL nor half a surrogate pair"
 
 
 def test_the_sandbox_key_opens_nothing_in_production(client: Client, order: Order, settings: Any) -> None:

@@ -1,15 +1,17 @@
 """The pages of the buyer: where they lead, what they say, and what they never do."""
 
 import re
+import time
 import uuid
 from datetime import timedelta
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, connections
 from django.test import Client, RequestFactory
 from django.urls import resolve
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from django_dana import gateway, services
 from django_dana.client.http import QUERY_PATH
@@ -132,14 +134,84 @@ def test_a_title_is_text(client: Client, load: Any) -> None:
     assert "&lt;script&gt;" in html
 
 
+class Addresses(HTMLParser):
+    """Collects what a page names: its elements, and what it loads or leads to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name == "href" and tag == "a":
+                self.links.append(value or "")
+            elif name in ("src", "srcset", "href", "xlink:href", "data", "action", "poster", "background"):
+                self.loaded.append(value or "")
+            elif name == "style" or name.startswith("on"):
+                self.handlers.append(name)
+
+
+QRIS = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
+VIRTUAL_ACCOUNT = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
+SHOP = "https://shop.example/done"
+
+
 @pytest.mark.parametrize("load", [pay, come_back])
+@pytest.mark.parametrize("what", ["new", "paid", "refused", "virtual account", "qris"])
+def test_it_loads_nothing_from_anywhere(client: Client, monkeypatch: pytest.MonkeyPatch, load: Any, what: str) -> None:
+    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    arguments = {"return_url": SHOP}
+    if what == "virtual account":
+        order = with_code(VIRTUAL_ACCOUNT, "8578", **arguments)
+    elif what == "qris":
+        order = with_code(QRIS, "0002", external_store_id="1", **arguments)
+    else:
+        fields = {"new": {}, "paid": {"payment_status": "paid"}, "refused": {"create_status": "failed"}}[what]
+        order = order_with(order_arguments=arguments, **fields, next_attempt_at=None)
+    html = load(client, order).content.decode()
+    found = Addresses(html)
+    assert found.loaded == []
+    assert found.handlers == []
+    assert not found.tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert not re.search(r"@import|url\(", html)
+    ours = {SHOP, "?", f"/dana/pay/{order.public_id}/", f"/dana/return/{order.public_id}/"}
+    assert set(found.links) <= ours
+
+
+ALL_STATES = [state for state in vars(states).values() if isinstance(state, states.State)]
+
+
+@pytest.mark.parametrize("view", [views.PayView, views.ReturnView])
+@pytest.mark.parametrize("language", ["en", "id"])
+@pytest.mark.parametrize("state", ALL_STATES, ids=lambda state: state.name)
 @pytest.mark.usefixtures("no_questions")
-def test_it_loads_nothing_from_anywhere(client: Client, load: Any) -> None:
-    html = load(client, order_with(payment_status="paid")).content.decode()
-    assert "<script" not in html
-    assert not re.search(r"""(src|@import|url\()\s*=?\s*["']?(https?:)?//""", html)
-    assert "<link" not in html
-    assert 'style="' not in html
+def test_every_state_has_a_plain_sentence_in_both_languages(
+    view: Any, language: str, state: states.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_with(create_status="success", payment_code="8578")
+    monkeypatch.setattr(views, "_is_worth_asking", lambda order, state: False)
+    page = view()
+    page.setup(RequestFactory().get("/"))
+    with translation.override(language):
+        html = page.show(order, state).content.decode()
+        # who comes back and could still pay waits for DANA's word
+        shown = states.CONFIRMING if view is views.ReturnView and state is states.PAYABLE else state
+        for words in (str(shown.heading), str(shown.sentence)):
+            assert words.replace("'", "&#x27;") in html
+            assert len(words) > 3
+    with translation.override("en" if language == "id" else "id"):
+        assert str(shown.sentence).replace("'", "&#x27;") not in html
+
+
+def test_nobody_is_told_that_nothing_was_charged_when_that_is_not_known() -> None:
+    # DANA's message of the payment may have been lost before the cancel
+    assert "Nothing was charged" not in str(states.CANCELLED.sentence)
+    assert "your money goes back" in str(states.CANCELLED.sentence)
 
 
 @pytest.mark.usefixtures("no_questions")
@@ -254,8 +326,7 @@ def test_nonsense_in_the_address_counts_as_nothing(client: Client, query: str) -
 
 
 def test_a_virtual_account_is_shown_to_copy(client: Client) -> None:
-    method = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
-    response = pay(client, with_code(method, "8578012345678901"))
+    response = pay(client, with_code(VIRTUAL_ACCOUNT, "8578012345678901"))
     html = response.content.decode()
     assert "<output>8578012345678901</output>" in html
     assert "CIMB Niaga" in html
@@ -270,17 +341,22 @@ def test_a_code_of_a_till_is_shown_without_a_bank(client: Client) -> None:
 
 
 def test_qris_is_drawn(client: Client) -> None:
-    method = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
-    html = pay(client, with_code(method, "00020101021226660014ID.DANA.WWW", external_store_id="1")).content.decode()
+    html = pay(client, with_code(QRIS, "00020101021226660014ID.DANA.WWW", external_store_id="1")).content.decode()
     assert html.count("<svg") == 1
     assert 'role="img"' in html
     assert "00020101021226660014ID.DANA.WWW" not in html
 
 
 def test_a_qris_content_that_no_qr_code_holds_is_shown_as_text(client: Client) -> None:
-    method = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
-    response = pay(client, with_code(method, "x" * 5000, external_store_id="1"))
-    assert "<svg" not in response.content.decode()
+    html = pay(client, with_code(QRIS, "x" * 5000, external_store_id="1")).content.decode()
+    assert "<svg" not in html
+    assert "<output>xxx" in html
+
+
+def test_the_last_moment_to_pay_names_its_time_zone(client: Client, settings: Any, clock: Clock) -> None:
+    settings.TIME_ZONE = "Asia/Jakarta"
+    html = pay(client, with_code(VIRTUAL_ACCOUNT, "8578")).content.decode()
+    assert "Pay before: Nov. 21, 2026, 5 p.m. WIB" in html
 
 
 def test_the_pay_page_never_asks_dana(client: Client, no_questions: None) -> None:
@@ -333,6 +409,15 @@ def test_a_dana_that_does_not_answer_breaks_nothing(client: Client, dana: Wire, 
     order = created_order(dana)
     dana.play(act)
     assert state(come_back(client, order)) == "confirming"
+
+
+def test_a_dana_that_hangs_is_waited_for_no_longer_than_the_time_out(client: Client, dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.hang(dana))
+    began = time.monotonic()
+    assert state(come_back(client, order)) == "confirming"
+    assert time.monotonic() - began < 5
+    assert len(dana.bodies(QUERY_PATH)) == 1
 
 
 def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

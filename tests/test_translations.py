@@ -45,9 +45,12 @@ def in_modules() -> Iterator[tuple[str, Message]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
+                if name in _SIMPLE | _PLURAL:
+                    put_together = [a for a in node.args if isinstance(a, ast.JoinedStr | ast.BinOp)]
+                    assert not put_together, f"{place}: a sentence that is put together can't be looked up"
                 values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 texts = [value for value in values if isinstance(value, str)]
-                place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
                 if name in _SIMPLE and texts:
                     yield place, (texts[0], "")
                 elif name in _PLURAL and len(texts) >= 2:

@@ -64,7 +64,7 @@ def _mark(request: HttpRequest, cancel_request: CancelRequest) -> Told:
 class CancelRequestAdmin(AttentionColumn, Window):
     """Cancel requests: where each one stands and what comes next."""
 
-    list_display = ("created_at", "shown_order", "shown_amount", "status", "attention", "requested_by", "reason")
+    list_display = ("created_at", "shown_order", "status", "attention", "shown_amount", "requested_by", "reason")
     list_filter = ("status", AttentionFilter)
     list_select_related = ("order", "requested_by")
     search_fields = ("order__partner_reference_no", "order__reference_no")
@@ -140,6 +140,10 @@ class CancelRequestAdmin(AttentionColumn, Window):
     def shown_request(self, cancel_request: CancelRequest) -> SafeString:
         """Return what is sent to DANA."""
         return pretty_text(cancel_request.request_body)
+
+    def heading(self, obj: CancelRequest) -> str:
+        """Return the reference of the order, by which people know it."""
+        return str(obj.order)
 
     def is_under_way(self, obj: CancelRequest) -> bool:
         """Whether DANA has still to decide."""

@@ -133,11 +133,11 @@ class OrderAdmin(AttentionColumn, Window):
 
     list_display = (
         "partner_reference_no",
-        "title",
-        "shown_amount",
-        "create_status",
         "payment_status",
         "attention",
+        "shown_amount",
+        "title",
+        "create_status",
         "shown_created_at",
     )
     list_filter = ("payment_status", AttentionFilter, "create_status", AccountFilter)

@@ -222,6 +222,7 @@ class Window(_ModelAdmin):
         """Add what stands above and below the fields."""
         fresh = obj is not None and self.is_under_way(obj) and timezone.now() - obj.updated_at < _RELOAD_FOR
         context |= {
+            "subtitle": self.heading(obj),
             "sentence": getattr(obj, "next_step", ""),
             "attention": obj.get_needs_attention_display() if getattr(obj, "needs_attention", "") else "",
             "notes": self.notes(request, obj),
@@ -232,6 +233,10 @@ class Window(_ModelAdmin):
             "tables": self.tables(request, obj),
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def heading(self, obj: Any) -> str:
+        """Return what people call the row."""
+        return str(obj)
 
     def is_under_way(self, obj: Any) -> bool:
         """Whether the row is likely to change in the next seconds, so that its page loads itself again."""

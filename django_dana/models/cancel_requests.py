@@ -24,6 +24,10 @@ class CancelRequestQuerySet(models.QuerySet["CancelRequest"]):
         """Requests that may still reach DANA; at most one per order."""
         return self.filter(unfinished=True)
 
+    def of_unknown_end(self) -> Self:
+        """Requests that were given up without knowing what became of them; only DANA can tell."""
+        return self.filter(needs_attention=CancelRequest.Attention.END_UNKNOWN)
+
 
 class CancelRequest(models.Model):
     """One wish to cancel an order, which gives the money back where it was paid."""

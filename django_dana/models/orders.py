@@ -243,13 +243,23 @@ class Order(models.Model):
     @property
     def next_step(self) -> str:
         """One sentence for staff: where this order stands and what to do next."""
+        # "deliver it" is wrong advice while the money may be on its way back
+        may_be_delivered = self.needs_attention in ("", self.Attention.PAID_AFTER_CLOSED)
+        if may_be_delivered and (sentence := self._cancel_step()):
+            return sentence
         if self.needs_attention:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
-        if self.is_being_cancelled:
-            return gettext("A cancel is under way. Do not deliver; wait for its end.")
         if self.payment_status != self.PaymentStatus.NONE:
             return str(_PAYMENT_STEPS[self.PaymentStatus(self.payment_status)])
         return self._create_step()
+
+    def _cancel_step(self) -> str:
+        """Return what a cancel without a known end asks of the staff, else nothing."""
+        if self.is_being_cancelled:
+            return gettext("A cancel is under way. Do not deliver; wait for its end.")
+        if self.payment_status == self.PaymentStatus.PAID and self.cancel_requests.of_unknown_end().exists():
+            return gettext("Nobody knows yet whether the cancel went through. Do not deliver before DANA has answered.")
+        return ""
 
     def _create_step(self) -> str:
         if self.create_status == self.CreateStatus.NEW:

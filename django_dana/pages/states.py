@@ -62,7 +62,12 @@ CANCELLING: Final = State(
     _("This order is being cancelled. Please do not pay it any more; what you have paid goes back to you."),
 )
 CANCELLED: Final = State(
-    "cancelled", _("Cancelled"), _("This order was cancelled. Nothing was charged."), tone="bad", is_final=True
+    "cancelled",
+    _("Cancelled"),
+    # not "nothing was charged": the message of a payment may have been lost before the cancel
+    _("This order was cancelled. If you have paid, your money goes back to where you paid from."),
+    tone="bad",
+    is_final=True,
 )
 GIVEN_BACK: Final = State(
     "given-back",
