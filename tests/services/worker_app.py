@@ -12,10 +12,11 @@ from django_dana import schedule
 
 django.setup()
 
-from django_dana import gateway  # noqa: E402  the apps must be ready first
+from django_dana import events, gateway  # noqa: E402  the apps must be ready first
 
 # A lease of over a minute is right for a shop and long for a test in which a worker is killed.
 gateway._LEASE_MARGIN = timedelta(seconds=2)  # type: ignore[misc]
+events._SENDING = timedelta(seconds=2)  # type: ignore[misc]
 
 settings.DANA["default"] |= json.loads(os.environ["TEST_DANA_OPTIONS"])
 
