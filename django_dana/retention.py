@@ -1,16 +1,14 @@
 """What need not be kept for ever: the long texts of what is settled. The rows themselves stay."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from django_dana.models import ApiCall, CancelRequest, Event, Notification, Order
-
-Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +25,28 @@ def prune(*, before: datetime, batch_size: int = 1000, dry_run: bool = False) ->
 
     Args:
         before: only what was last touched before this moment.
-        batch_size: rows per transaction; each is one short statement, which looks again whether all is settled.
+        batch_size: orders, or refused notifications, per statement; each statement is a transaction of its own and
+            looks again whether all is settled.
         dry_run: count only.
 
     Returns:
         The numbers of rows.
     """
+    replies = ApiCall.objects.filter(started_at__lt=before).exclude(response_body="")
+    messages = Notification.objects.filter(received_at__lt=before).exclude(body="")
+    strangers = Notification.objects.filter(received_at__lt=before, verified=False)
     settled = settled_orders(before)
-    calls = ApiCall.objects.filter(started_at__lt=before, order__in=settled).exclude(response_body="")
-    notifications = Notification.objects.filter(received_at__lt=before, order__in=settled).exclude(body="")
-    refused = Notification.objects.filter(received_at__lt=before, verified=False)
-    if dry_run:
-        return Pruned(calls=calls.count(), notifications=notifications.count(), refused=refused.count())
-    return Pruned(
-        calls=_in_batches(calls, batch_size, lambda batch: batch.update(response_body="")),
-        notifications=_in_batches(notifications, batch_size, lambda batch: batch.update(body="", headers={})),
-        refused=_in_batches(refused, batch_size, lambda batch: batch.delete()[0]),
-    )
+    calls = notifications = refused = 0
+    for first, last in _batches(settled, batch_size):
+        # the range stands twice, since only that leads every database to the few rows of these orders
+        orders = settled.filter(pk__gte=first, pk__lte=last)
+        of_orders = Q(order_id__gte=first, order_id__lte=last, order__in=orders)
+        calls += _empty(replies.filter(of_orders), dry_run, response_body="")
+        notifications += _empty(messages.filter(of_orders), dry_run, body="", headers={})
+    for first, last in _batches(strangers, batch_size):
+        found = strangers.filter(pk__gte=first, pk__lte=last)
+        refused += found.count() if dry_run else found.delete()[0]
+    return Pruned(calls=calls, notifications=notifications, refused=refused)
 
 
 def settled_orders(before: datetime) -> QuerySet[Order]:
@@ -66,9 +69,13 @@ def settled_orders(before: datetime) -> QuerySet[Order]:
     )
 
 
-def _in_batches(found: QuerySet[Row], size: int, act: Callable[[QuerySet[Row]], Any]) -> int:
-    done, last = 0, 0
-    while batch := list(found.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:size]):
-        done += act(found.filter(pk__in=batch))
-        last = batch[-1]
-    return done
+def _empty(rows: QuerySet[Any], dry_run: bool, **values: Any) -> int:  # noqa: FBT001
+    return rows.count() if dry_run else rows.update(**values)
+
+
+def _batches(found: QuerySet[Any], size: int) -> Iterator[tuple[int, int]]:
+    """Cut what is found into ranges of keys; give the first and the last key of each."""
+    last = 0
+    while keys := list(found.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:size]):
+        last = keys[-1]
+        yield keys[0], last

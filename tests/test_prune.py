@@ -236,6 +236,15 @@ def test_batches_of_any_size_reach_every_row(clock: Clock, size: int) -> None:
     assert len(writes) == 3 * -(-5 // size)
 
 
+def test_what_is_unsettled_is_kept_between_what_is_settled(clock: Clock) -> None:
+    orders = [settled_order(**values) for values in ({}, {"needs_attention": "conflict"}, {})]
+    strangers = [Notification.objects.create(body="x", verified=verified) for verified in (False, True, False)]
+    clock.forward(days=91)
+    prune()
+    assert [is_kept(order) for order in orders] == [False, True, False]
+    assert Notification.objects.filter(order=None).get() == strangers[1]
+
+
 @pytest.mark.parametrize("arguments", [["--days", "0"], ["--days", "-1"], ["--batch-size", "0"], ["--days", "x"]])
 def test_nonsense_is_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):

@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add ``--days``, ``--batch-size`` and ``--dry-run``."""
         parser.add_argument("--days", type=_at_least_one, default=90, help="How old it must be; 90 if left out.")
-        parser.add_argument("--batch-size", type=_at_least_one, default=1000, help="Rows per transaction.")
+        parser.add_argument(
+            "--batch-size", type=_at_least_one, default=1000, help="Orders, or notifications, per transaction."
+        )
         parser.add_argument("--dry-run", action="store_true", help="Count, and change nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
