@@ -206,7 +206,6 @@ def query(counter: Counter) -> dict[str, Any]:
     answer = {
         "originalPartnerReferenceNo": order.reference,
         "originalReferenceNo": order.reference_no,
-        "originalExternalId": order.external_id,
         "serviceCode": body["serviceCode"],
         "latestTransactionStatus": status,
         "transactionStatusDesc": str(order.state),
@@ -218,6 +217,9 @@ def query(counter: Counter) -> dict[str, Any]:
         "title": order.title,
         "additionalInfo": _details(order),
     }
+    if len(order.external_id) <= 32:
+        # X-EXTERNAL-ID may have 36 characters, but in this answer there is room for 32
+        answer["originalExternalId"] = order.external_id
     if order.paid_at is not None:
         answer["paidTime"] = jakarta_time(order.paid_at)
     return answer
@@ -248,8 +250,9 @@ def _details(order: Order) -> dict[str, Any]:
         "timeDetail": times,
         "statusDetail": {
             "acquirementStatus": str(order.state),
-            "frozen": False,
-            "cancelled": order.state is State.CANCELLED,
+            # texts: DANA's page has booleans here, but its own SDK reads nothing else than texts
+            "frozen": "false",
+            "cancelled": "true" if order.state is State.CANCELLED else "false",
         },
     }
     if order.paid_at is not None:
