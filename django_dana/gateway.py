@@ -150,7 +150,7 @@ def _line_for(order_id: int) -> _Line | None:
         account = conf.account(order.account)
         if (account.environment, account.merchant_id) != (order.environment, order.merchant_id):
             raise ImproperlyConfigured("the account is another merchant's or another environment's than the order")
-        client = client_for(_credentials(account))
+        client = client_for(credentials_of(account))
     except Exception as error:  # noqa: BLE001  a key may come from a vault, which may raise anything
         # The text of an error from a vault might hold a secret; ours and Django's never do.
         ours = isinstance(error, UnknownAccount | ImproperlyConfigured | ValueError)
@@ -160,7 +160,8 @@ def _line_for(order_id: int) -> _Line | None:
     return _Line(account, client)
 
 
-def _credentials(account: Account) -> Credentials:
+def credentials_of(account: Account) -> Credentials:
+    """Return what an account's calls need. Raises InvalidKey where its private key can't be read."""
     private_key = account.private_key
     signing.load_private_key(private_key)
     return Credentials(

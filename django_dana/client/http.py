@@ -104,15 +104,15 @@ class Client:
             paid_at=formats.parse_time(answer.at("paidTime")),
         )
 
-    def _call(self, path: str, body: str, external_id: str, table: Table) -> "_Answer":
-        signed_bytes = body.encode("ascii")
-        headers = self._headers(path, signed_bytes, external_id)
-        raw = self._transport.post(self._credentials.base_url + path, signed_bytes, headers)
-        return _Answer.understand(raw, table)
+    def post(self, path: str, request_body: str, *, external_id: str) -> RawReply:
+        """Sign a body and send it to one of DANA's paths; the reply is returned unread. Raises as create_order does."""
+        signed_bytes = request_body.encode("ascii")
+        headers = self.headers(path, signed_bytes, external_id, formats.jakarta_time(datetime.now(UTC)))
+        return self._transport.post(self._credentials.base_url + path, signed_bytes, headers)
 
-    def _headers(self, path: str, body: bytes, external_id: str) -> dict[str, str]:
+    def headers(self, path: str, body: bytes, external_id: str, timestamp: str) -> dict[str, str]:
+        """Return the headers of one request; the signature covers the path, the body and the timestamp."""
         credentials = self._credentials
-        timestamp = formats.jakarta_time(datetime.now(UTC))
         key = signing.load_private_key(credentials.private_key)
         headers = {
             "Content-Type": "application/json",
@@ -130,6 +130,9 @@ class Client:
         if credentials.debug_mode:
             headers["X-Debug-Mode"] = "true"
         return headers
+
+    def _call(self, path: str, body: str, external_id: str, table: Table) -> "_Answer":
+        return _Answer.understand(self.post(path, body, external_id=external_id), table)
 
 
 def client_for(credentials: Credentials) -> Client:

@@ -301,6 +301,7 @@ class Migration(migrations.Migration):
                             ("bad_signature", "signature refused"),
                             ("bad_shape", "message not understood"),
                             ("failed", "our side failed"),
+                            ("test", "acceptance test"),
                         ],
                         max_length=13,
                         verbose_name="outcome",

@@ -90,6 +90,7 @@ class Notification(models.Model):
         BAD_SIGNATURE = "bad_signature", _("signature refused")
         BAD_SHAPE = "bad_shape", _("message not understood")
         FAILED = "failed", _("our side failed")
+        TEST = "test", _("acceptance test")
 
     account = models.CharField(_("account"), max_length=100, blank=True)
     received_at = models.DateTimeField(_("received at"), auto_now_add=True)

@@ -22,6 +22,7 @@ from rest_framework.views import APIView
 
 from django_dana import formats, services
 from django_dana.models import Notification, Order
+from django_dana.uat import notifications as uat
 from django_dana.webhook import answers
 from django_dana.webhook.answers import Answer
 from django_dana.webhook.authentication import DanaSignature, OutOfReach, Verified
@@ -86,10 +87,8 @@ class NotificationView(APIView):
         notification = _keep(request, None)
         order = _find_order(verified, serializer)
         if order is None:
-            services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
-            return answers.NOT_FOUND.response()
-        _apply(notification, order, verified, serializer)
-        return answers.SUCCESSFUL.response()
+            return _answer_without_order(notification, verified, serializer).response()
+        return _answer_about(order, notification, verified, serializer).response()
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """Answer every error in DANA's format, ours instead of the shop's."""
@@ -115,14 +114,36 @@ def _find_order(verified: Verified, serializer: NotificationSerializer) -> Order
     return order
 
 
-def _apply(notification: Notification, order: Order, verified: Verified, serializer: NotificationSerializer) -> None:
+def _answer_about(
+    order: Order, notification: Notification, verified: Verified, serializer: NotificationSerializer
+) -> Answer:
+    account, report = verified.accounts[order.account], serializer.report()
+    if account.is_sandbox and uat.fails_on_purpose(report, order.partner_reference_no, order):
+        return _fail_on_purpose(notification, order)
     try:
-        services.apply_notification(notification, order, verified.accounts[order.account], serializer.report())
+        services.apply_notification(notification, order, account, report)
     except Exception as error:
         services.conclude_notification(
             notification, Notification.Outcome.FAILED, order=order, error=type(error).__name__
         )
         raise
+    return answers.SUCCESSFUL
+
+
+def _answer_without_order(notification: Notification, verified: Verified, serializer: NotificationSerializer) -> Answer:
+    reference = serializer.validated_data["originalPartnerReferenceNo"]
+    if not uat.is_about_a_test(reference, serializer.validated_data["merchantId"], verified.accounts.values()):
+        services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
+        return answers.NOT_FOUND
+    if uat.fails_on_purpose(serializer.report(), reference, None):
+        return _fail_on_purpose(notification, None)
+    services.conclude_notification(notification, Notification.Outcome.TEST)
+    return answers.SUCCESSFUL
+
+
+def _fail_on_purpose(notification: Notification, order: Order | None) -> Answer:
+    services.conclude_notification(notification, Notification.Outcome.FAILED, order=order, error=uat.REFUSED_ON_PURPOSE)
+    return answers.OUR_FAULT
 
 
 def _check_size(request: HttpRequest) -> None:
