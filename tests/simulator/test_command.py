@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from io import StringIO
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
+from django_dana.management.commands import dana_simulator
 from django_dana.simulator import keys as simulator_keys
 from tests import keys
 from tests.simulator.shop import Listener, Shop
@@ -95,15 +95,13 @@ def test_fault_that_is_none() -> None:
         call_command("dana_simulator", port=0, fault=["create:explode"])
 
 
-def test_another_key_than_the_shop_knows(tmp_path: Path) -> None:
+def test_another_key_than_the_shop_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dana_simulator, "_wait_for_signal", lambda: None)
     out = StringIO()
-    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     key_file = tmp_path / "new.pem"
     key_file.write_text(keys.STRANGER_PRIVATE_KEY)
-    stop.start()
 
     call_command("dana_simulator", port=0, private_key_file=key_file, stdout=out)
 
-    stop.join()
     assert "it will refuse these notifications" in out.getvalue()
     assert simulator_keys.load_or_create(key_file)
