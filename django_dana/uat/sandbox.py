@@ -64,7 +64,7 @@ class Exchange:
         """The responseMessage with DANA's reason, if it gave one."""
         additional_info = self.content.get("additionalInfo")
         reason = additional_info.get("debugMessage") if isinstance(additional_info, dict) else None
-        return " ".join(str(text) for text in (self.content.get("responseMessage"), reason) if text)
+        return ": ".join(str(text) for text in (self.content.get("responseMessage"), reason) if text)
 
     @classmethod
     def make(cls, client: Client, path: str, body: str) -> Self:

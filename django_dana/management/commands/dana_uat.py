@@ -44,6 +44,7 @@ class Command(BaseCommand):
         sandbox = _sandbox(options["account"])
         _check_writable(options["output"])
         self.stdout.write(f"Merchant {sandbox.account.merchant_id} at {sandbox.account.base_url}")
+        self.stdout.write("Finish Notify comes last: one order has to expire, which takes two and a quarter minutes.")
         results = []
         for result in runner.run(sandbox, wait=options["wait"]):
             results.append(result)
