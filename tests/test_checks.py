@@ -654,6 +654,7 @@ def test_checks_never_raise(options: dict[str, Any]) -> None:
 # -- registered and documented --------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
 def test_command_runs_the_checks(settings: Any) -> None:
     settings.DANA = {}
     with pytest.raises(SystemCheckError, match=r"django_dana\.E004"):
