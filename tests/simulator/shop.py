@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,14 +95,15 @@ class Shop:
         body: dict[str, Any] | bytes,
         headers: dict[str, Any] | None = None,
         timeout: float = 10,
-    ) -> requests.Response:
+    ) -> "Answer":
         """Send one signed request; ``headers`` replace or (ABSENT) remove what is sent by default."""
         content = body if isinstance(body, bytes) else compact(body)
         path = PATHS[operation]
         changes = dict(headers or {})
         sent = {**self.headers(path, content, changes.get("X-TIMESTAMP") or None), **changes}
         sent = {name: value for name, value in sent.items() if value is not ABSENT}
-        return self.session.post(self.base_url + path, data=content, headers=sent, timeout=timeout)
+        reply = self.session.post(self.base_url + path, data=content, headers=sent, timeout=timeout)
+        return Answer(reply.status_code, reply.headers, reply.content)
 
     def order(self, reference: str, amount: str = "15000.00", **changes: Any) -> dict[str, Any]:
         """Return the body of a hosted order."""
@@ -191,7 +192,19 @@ def compact(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def answered(reply: requests.Response, code: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whoever sent."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+def answered(reply: Answer, code: str) -> dict[str, Any]:
     """Check the code, that it travels on its HTTP status with DANA's headers, and return the body."""
     body: dict[str, Any] = reply.json()
     assert body["responseCode"] == code, body

@@ -205,9 +205,19 @@ def test_create__same_answer_for_same_content_in_any_order(shop: Shop) -> None:
     assert answered(shop.call("create", dict(reversed(body.items()))), "2005400") == first
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b'{"a":1,"a":2}', b"\xff", b"[" * 5000])
-def test_body__that_can_not_be_read(shop: Shop, text: bytes) -> None:
-    answered(shop.call("cancel", text), "4005700")
+@pytest.mark.parametrize("text", [b"", b"[]", b'{"a":1,"a":2}', b"\xff", b"[" * 5000, b'{"merchantId":'])
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("create", "4005400"),
+        ("query", "4005500"),
+        ("cancel", "4005700"),
+        ("refund", "4005800"),
+        ("consult", "4000000"),
+    ],
+)
+def test_body__that_can_not_be_read(shop: Shop, operation: str, code: str, text: bytes) -> None:
+    answered(shop.call(operation, text), code)
 
 
 def test_somebody_elses_order(dana: Simulator, shop: Shop) -> None:
