@@ -17,6 +17,7 @@ class Habits:
         store_id_name: ``externalStoreId`` as documented, or ``externalStoreID`` as in a captured QRIS payment.
         time_form: times in notifications: ``iso`` as documented, or ``epoch`` as in a captured LinkAja payment.
         omit_external_id: leave X-External-Id away from notifications, as in one capture.
+        omit_finished_time: leave finishedTime, which DANA's page requires, away from status 05, as in one fixture.
         notify_delays: seconds before the first, second, ... try of a notification; then it is given up.
             DANA goes on for seven days; its intervals are unknown.
         notify_timeout: seconds to wait for the shop's answer to a notification.
@@ -34,6 +35,7 @@ class Habits:
     store_id_name: str = "externalStoreId"
     time_form: str = "iso"
     omit_external_id: bool = False
+    omit_finished_time: bool = False
     notify_delays: tuple[float, ...] = (0, 5, 15, 60, 300, 900, 3600)
     notify_timeout: float = 8.0
     order_lifetime: timedelta | None = timedelta(minutes=30)
@@ -66,7 +68,7 @@ _CHOICES = {
     "time_form": ("iso", "epoch"),
 }
 _SPANS = ("order_lifetime", "cancel_window", "clock_tolerance")
-_FLAGS = ("notify_on_cancel", "notify_on_refund", "omit_external_id")
+_FLAGS = ("notify_on_cancel", "notify_on_refund", "omit_external_id", "omit_finished_time")
 
 
 def _from_json(name: str, value: Any) -> Any:

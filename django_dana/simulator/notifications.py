@@ -86,8 +86,10 @@ def content(order: Order, habits: Habits) -> dict[str, Any]:
         body["subMerchantId"] = order.content["subMerchantId"]
     if order.content.get("externalStoreId"):
         body[habits.store_id_name] = order.content["externalStoreId"]
+    finished_at = order.paid_at if order.state is State.SUCCESS else order.closed_at or order.cancelled_at
+    if finished_at is not None and not (habits.omit_finished_time and status == "05"):
+        body["finishedTime"] = _time(finished_at, habits)
     if order.state is State.SUCCESS and order.paid_at is not None and order.paid_with is not None:
-        body["finishedTime"] = _time(order.paid_at, habits)
         body["additionalInfo"] = _payment(order, order.paid_with, _time(order.paid_at, habits))
     else:
         body["additionalInfo"] = {"extendInfo": compact_json({"closedReason": _REASONS[order.state]})}

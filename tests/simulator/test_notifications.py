@@ -34,7 +34,9 @@ def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> No
     assert "paidTime" in content["additionalInfo"]["paymentInfo"]
 
 
-def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener) -> None:
+@pytest.mark.parametrize("omit", [False, True])
+def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener, *, omit: bool) -> None:
+    dana.change_habits(omit_finished_time=omit)
     shop.create("INV-1")
 
     dana.advance(601)
@@ -43,7 +45,7 @@ def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener) -> 
     (heard,) = listener.heard
     assert heard.content["latestTransactionStatus"] == "05"
     assert heard.content["transactionStatusDesc"] == "CLOSED"
-    assert "finishedTime" not in heard.content
+    assert ("finishedTime" in heard.content) is not omit
 
 
 def test_expired__by_itself(dana: Simulator, shop: Shop, listener: Listener) -> None:

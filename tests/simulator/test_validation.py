@@ -8,8 +8,16 @@ import pytest
 from django_dana.simulator import Clock, Habits, Merchant, Simulator
 from tests import keys
 from tests.simulator.conftest import MERCHANT
-from tests.simulator.shop import ABSENT, Shop, answered, now, rupiah
+from tests.simulator.shop import ABSENT, PATHS, Shop, answered, compact, now, rupiah
 from tests.simulator.test_scenarios import put
+
+
+def ordinary(shop: Shop, operation: str) -> dict[str, Any]:
+    """Return a body of that operation with which nothing is wrong."""
+    if operation == "consult":
+        return shop.consult()
+    body: dict[str, Any] = (shop.order if operation == "create" else getattr(shop, operation))("INV-1")
+    return body
 
 
 @pytest.mark.parametrize(
@@ -65,15 +73,25 @@ def test_signature__of_another_timestamp(shop: Shop) -> None:
     assert f"POST:{path}:" in answer["additionalInfo"]["debugMessage"]
 
 
-def test_signature__over_the_minified_body(shop: Shop) -> None:
-    body = shop.order("INV-1")
-    spaced = json.dumps(body, indent=2).encode()
-    compact = json.dumps(body, separators=(",", ":")).encode()
+# DANA's own SDK for Python signs the compact form and sends it with a space after every colon and comma
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("operation", "code"),
+    [
+        ("create", "2005400"),
+        ("query", "4045501"),
+        ("cancel", "4045701"),
+        ("refund", "4045801"),
+        ("consult", "2005700"),
+    ],
+)
+def test_signature__over_the_minified_body(shop: Shop, operation: str, code: str, indent: int | None) -> None:
+    body = ordinary(shop, operation)
+    spaced = json.dumps(body, indent=indent).encode()
     timestamp = now()
-    path = "/payment-gateway/v1.0/debit/payment-host-to-host.htm"
-    headers = {"X-TIMESTAMP": timestamp, "X-SIGNATURE": shop.sign(path, compact, timestamp)}
+    headers = {"X-TIMESTAMP": timestamp, "X-SIGNATURE": shop.sign(PATHS[operation], compact(body), timestamp)}
 
-    answered(shop.call("create", spaced, headers), "2005400")
+    answered(shop.call(operation, spaced, headers), code)
 
 
 @pytest.mark.parametrize("mode", ["1", "true", "True"])
