@@ -2,6 +2,10 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+# a hundred years, either way
+_FARTHEST: Final = 100 * 366 * 24 * 3600
 
 
 class Clock:
@@ -17,6 +21,8 @@ class Clock:
             return datetime.now(UTC) + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass at once."""
+        """Let ``seconds`` pass at once. Raises ValueError where that leads out of this century or so."""
         with self._lock:
+            if not abs(self._ahead.total_seconds() + seconds) < _FARTHEST:
+                raise ValueError(f"The clock can't be {seconds} seconds further ahead.")
             self._ahead += timedelta(seconds=seconds)

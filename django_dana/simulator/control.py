@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from django_dana.formats import parse_json_object
 from django_dana.simulator import faults
 from django_dana.simulator.faults import Fault
 from django_dana.simulator.http import Reply, Request
@@ -30,17 +31,14 @@ def answer(dana: "Simulator", request: Request) -> Reply:
     if request.method != "GET" and not request.header("Content-Type").startswith("application/json"):
         return _json(415, {"error": "Send Content-Type: application/json."})
     try:
-        body = json.loads(request.body or b"{}")
-        if not isinstance(body, dict):
-            raise ValueError("The body is no JSON object.")
-        return _json(200, action(dana, body))
+        return _json(200, action(dana, parse_json_object(request.body or b"{}")))
     except KeyError as error:
         return _json(400, {"error": f"{error} is missing."})
     except LookupError as error:
         return _json(404, {"error": str(error)})
     except WrongState as error:
         return _json(409, {"error": str(error)})
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         return _json(400, {"error": str(error)})
 
 

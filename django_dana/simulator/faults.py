@@ -57,6 +57,21 @@ CALL_KINDS: Final = {**TIMES, **ANSWERS, **ON_THE_WIRE}
 NOTIFY_KINDS: Final = {**ON_NOTIFICATIONS, **ON_TRIES}
 
 
+_A_YEAR: Final = 366 * 24 * 3600
+_RANGES: Final = (
+    ("probability", 0, 1),
+    ("times", 0, 10**9),
+    ("total", 0, 10**9),
+    ("skip", 0, 10**9),
+    # a clock may go ahead or behind
+    ("seconds", -_A_YEAR, _A_YEAR),
+    # an answer below 200 is none that a client would take as the last
+    ("status", 200, 599),
+    ("calls", 1, 10**9),
+    ("copies", 1, 100),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that goes wrong.
@@ -82,7 +97,7 @@ class Fault:
     total: int = 0
     skip: int = 0
     when: str = ""
-    seconds: float = -1.0
+    seconds: float = math.nan
     code: str = "5005401"
     status: int = 502
     calls: int = 5
@@ -97,8 +112,6 @@ class Fault:
             raise ValueError(f"{self.operation!r} is no operation; there are: {', '.join((*CALLS, NOTIFY, '*'))}.")
         if self.kind not in kinds:
             raise ValueError(f"{self.kind!r} is no fault of {self.operation}; there are: {', '.join(kinds)}.")
-        if not 0 <= self.probability <= 1:
-            raise ValueError("A probability lies between 0 and 1.")
         if self.when not in ("", "before", "after"):
             raise ValueError("A fault strikes when=before or when=after DANA acts.")
         if self.kind == "code" and not (len(self.code) == 7 and self.code.isascii() and self.code.isdigit()):
@@ -107,7 +120,10 @@ class Fault:
             raise ValueError(f"{self.kind} needs a reply, so it strikes after DANA acts.")
         _, seconds, when = kinds[self.kind]
         object.__setattr__(self, "when", self.when or when)
-        object.__setattr__(self, "seconds", seconds if self.seconds == -1.0 else self.seconds)
+        object.__setattr__(self, "seconds", seconds if math.isnan(self.seconds) else self.seconds)
+        for name, lowest, highest in _RANGES:
+            if not lowest <= getattr(self, name) <= highest:
+                raise ValueError(f"{name} lies between {lowest} and {highest}.")
 
     @property
     def spec(self) -> str:
@@ -189,9 +205,11 @@ class Faults:
             self._faults = [fault for fault in self._faults if fault.number != number]
 
     def clear(self) -> None:
-        """Take all faults out of force."""
+        """Take all faults out of force and forget what they did, so that the same faults make the same choices."""
         with self._lock:
-            self._faults.clear()
+            self._last_number = 0
+            for everything in (self._faults, self._seen, self._struck, self._struck_in_all, self._recent):
+                everything.clear()
 
     def draw(self, operation: str, reference: str, kinds: Collection[str] = tuple(CALL_KINDS)) -> list[Fault]:
         """Return the faults that befall this call or notification, oldest first."""

@@ -66,28 +66,53 @@ _CHOICES = {
     "repeated_cancel": ("2005700", "4045700"),
     "store_id_name": ("externalStoreId", "externalStoreID"),
     "time_form": ("iso", "epoch"),
+    "consult_success": ("2005700", "2000000"),
+    "refunded_status": ("00", "05", "07"),
 }
 _SPANS = ("order_lifetime", "cancel_window", "clock_tolerance")
+_MAY_BE_NONE = ("order_lifetime", "clock_tolerance", "highest_amount")
 _FLAGS = ("notify_on_cancel", "notify_on_refund", "omit_external_id", "omit_finished_time")
 
 
 def _from_json(name: str, value: Any) -> Any:
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ValueError(f"{name} is one of: {', '.join(_CHOICES[name])}.")
+    if value is None and name in _MAY_BE_NONE:
+        return None
     try:
         if name in _FLAGS:
             return _flag(value)
         if name == "notify_delays":
-            return tuple(float(seconds) for seconds in value)
+            return tuple(_seconds(item) for item in _list(value))
         if name == "notify_timeout":
-            return float(value)
-        if name in _SPANS and value is not None:
-            return timedelta(seconds=float(value))
-        if name == "highest_amount" and value is not None:
-            return Decimal(str(value))
+            return _seconds(value)
+        if name in _SPANS:
+            return timedelta(seconds=_seconds(value))
+        if name == "highest_amount":
+            return _amount(value)
     except (TypeError, ValueError, ArithmeticError):
         raise ValueError(f"{name} can't be {value!r}.") from None
     return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def _seconds(value: Any) -> float:
+    # a hundred years are within what clocks, timers and calendars can add up
+    if not 0 <= float(value) <= 3_200_000_000:
+        raise ValueError
+    return float(value)
+
+
+def _amount(value: Any) -> Decimal:
+    amount = Decimal(str(value))
+    if not amount.is_finite():
+        raise ValueError
+    return amount
 
 
 def _flag(value: Any) -> bool:

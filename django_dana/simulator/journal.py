@@ -120,4 +120,5 @@ def _read_freely(body: bytes) -> dict[str, Any]:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    return value if isinstance(value, str) else ""
+    # half a surrogate pair, which JSON can write down, would break every page that shows it
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -18,6 +18,8 @@ CANCEL_REFERENCES: Final = {
 REFUND_AMOUNTS: Final = {
     "225800.00": "20200",
     "435815.00": "40315",
+    "435816.00": "40315",
+    "435817.00": "40315",
     "435814.00": "40314",
     "445808.00": "40408",
     "505801.00": "50001",
@@ -25,13 +27,6 @@ REFUND_AMOUNTS: Final = {
 
 QUERY_SERVICE_CODES: Final = {
     "AZ": "50001",
-}
-
-# Orders of these amounts are the portal's finish-notify scenarios; they are ordinary orders in every other respect.
-NOTIFY_AMOUNTS: Final = {
-    "11011.00": "pay the virtual account; answer the notification with 2005600",
-    "11012.00": "pay the virtual account; answer the notification with 5005601 once",
-    "11013.00": "let it expire; answer the notification with 2005600",
 }
 
 

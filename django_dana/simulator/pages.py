@@ -2,7 +2,9 @@
 
 import html
 import secrets
+import string
 from typing import Final
+from urllib.parse import quote
 
 from django_dana.simulator.http import Reply
 
@@ -89,5 +91,6 @@ def page(title: str, content: Html, *, status: int = 200, wide: bool = False, sc
 
 
 def redirect(url: str) -> Reply:
-    """Return a reply that sends the browser on."""
-    return Reply(303, b"", "text/plain", [("Location", url), ("Cache-Control", "no-store")])
+    """Return a reply that sends the browser on; what is not ASCII in ``url`` goes into the header as %XX."""
+    location = quote(url, safe=string.punctuation)
+    return Reply(303, b"", "text/plain", [("Location", location), ("Cache-Control", "no-store")])

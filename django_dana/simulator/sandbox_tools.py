@@ -6,6 +6,7 @@ Source: DANA's acceptance suite, sandbox_tools.
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from django_dana.formats import parse_json_object
 from django_dana.simulator.http import Reply, Request
 from django_dana.simulator.orders import WrongState
 
@@ -21,7 +22,7 @@ def execute(dana: "Simulator", request: Request) -> Reply:
     if request.method != "POST":
         return Reply(405, b"", headers=[("Allow", "POST")])
     try:
-        body = json.loads(request.body)
+        body = parse_json_object(request.body)
         endpoint, number = body["urlEndpoint"], body["requestBody"]["virtualAccountNo"]
     except (ValueError, KeyError, TypeError):
         return _answer(400, "4002501", "Invalid Field Format")

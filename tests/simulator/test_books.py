@@ -104,6 +104,8 @@ def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
         ("POST", "orders/pay", {}, 400),
         ("POST", "habits", {"nothing": 1}, 400),
         ("POST", "clock/advance", {"seconds": "soon"}, 400),
+        ("POST", "clock/advance", {"seconds": 1e13}, 400),
+        ("POST", "clock/advance", {"seconds": 1e300}, 400),
         ("GET", "nothing", None, 404),
         ("POST", "books", {}, 404),
     ],
@@ -113,6 +115,18 @@ def test_control__refused(dana: Simulator, method: str, name: str, body: dict[st
 
     assert reply.status_code == status
     assert reply.json()["error"]
+
+
+@pytest.mark.parametrize("name", ["simulator/notifications/resend", "merchant-portal-app/api/sandbox-tools/execute"])
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b"[]", b"\xff", b"", b"{", b'{"number":Infinity}'],
+    ids=["deep", "array", "bytes", "empty", "cut", "number"],
+)
+def test_bodies_that_can_not_be_read(dana: Simulator, name: str, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    assert requests.post(f"{dana.base_url}/{name}", data=body, headers=headers, timeout=5).status_code == 400
 
 
 def test_control__not_from_a_form(dana: Simulator) -> None:

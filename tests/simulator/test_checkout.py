@@ -42,6 +42,14 @@ def test_page__a_title_can_not_become_markup(dana: Simulator, shop: Shop) -> Non
         assert "<script>alert" not in page
 
 
+def test_overview__a_reference_that_is_no_text(dana: Simulator, shop: Shop) -> None:
+    dana.faults.add("create:delay:0.5:seconds=0")
+    answered(shop.call("create", b'{"partnerReferenceNo":"\\ud800"}'), "4005400")
+
+    assert requests.get(dana.base_url, timeout=5).status_code == 200
+    assert requests.get(f"{dana.base_url}/simulator/books", timeout=5).status_code == 200
+
+
 def test_pay__back_to_the_shop(dana: Simulator, shop: Shop, listener: Listener) -> None:
     created = shop.create("INV-1")
 
@@ -117,6 +125,15 @@ def test_return_url_that_is_no_web_page__is_no_link(shop: Shop) -> None:
 
     assert reply.status_code == 200
     assert "javascript" not in reply.text
+
+
+def test_return_url_with_other_letters(shop: Shop) -> None:
+    shop.return_url = "https://toko.example/terima-kasih/☕?nama=a%20b"
+    url = shop.create("INV-1")["webRedirectUrl"]
+
+    location = press(url, "pay").headers["Location"]
+
+    assert location.startswith("https://toko.example/terima-kasih/%E2%98%95?nama=a%20b&originalReferenceNo=")
 
 
 def test_disabled_methods_are_not_offered(shop: Shop) -> None:

@@ -144,6 +144,10 @@ def test_other_answers(dana: Simulator, shop: Shop, spec: str, status: int, body
     assert b"responseCode" not in reply.content
 
 
+def test_clock_skew__a_second_behind() -> None:
+    assert faults.parse("query:clock_skew:seconds=-1").seconds == -1.0
+
+
 def test_clock_skew(dana: Simulator, shop: Shop) -> None:
     dana.faults.add("query:clock_skew:seconds=7200")
 
@@ -189,6 +193,15 @@ def test_chance__same_seed_same_run() -> None:
     assert 16 < sum(struck(7)) < 48
 
 
+def test_chance__same_seed_same_run_after_a_reset(dana: Simulator) -> None:
+    def run() -> list[bool]:
+        dana.reset()
+        dana.faults.add("create:drop_reply:0.5")
+        return [bool(dana.faults.draw("create", f"INV-{number}")) for number in range(64)]
+
+    assert run() == run()
+
+
 def test_clear_and_remove(dana: Simulator, shop: Shop) -> None:
     first = dana.faults.add("query:empty")
     dana.faults.add(Fault("query", "garbage"))
@@ -223,6 +236,11 @@ def test_spec__round_trip(spec: str) -> None:
         "create:delay:when=never",
         "create:drip:when=before",
         "create:code:code=12",
+        "create:limit:calls=0",
+        "create:delay:seconds=1e300",
+        "create:http:status=100",
+        "create:empty:times=-1",
+        "create:empty:1.5",
     ],
 )
 def test_spec__refused(spec: str) -> None:

@@ -241,7 +241,20 @@ def test_habits__from_json() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"nothing": 1}, {"time_form": "roman"}, {"notify_on_cancel": "yes"}, {"notify_delays": 3}, {"cancel_window": "x"}],
+    [
+        {"nothing": 1},
+        {"time_form": "roman"},
+        {"notify_on_cancel": "yes"},
+        {"notify_delays": 3},
+        {"notify_delays": "12"},
+        {"notify_delays": [-1]},
+        {"notify_delays": [1e12]},
+        {"notify_timeout": None},
+        {"cancel_window": "x"},
+        {"highest_amount": "NaN"},
+        {"consult_success": "abc"},
+        {"refunded_status": ""},
+    ],
 )
 def test_habits__refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):

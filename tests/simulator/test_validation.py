@@ -328,6 +328,21 @@ def test_refund__in_parts(dana: Simulator, shop: Shop) -> None:
     assert answer["additionalInfo"]["amountDetail"]["refundAmount"] == rupiah("15000.00")
 
 
+def test_create__api_form_without_a_way_to_pay(shop: Shop) -> None:
+    ways: list[Any] = ["", [], None]
+    for way in ways:
+        body = {**shop.api_order("INV-1"), "payOptionDetails": way}
+        answer = answered(shop.call("create", body), "4005402")
+        assert answer["responseMessage"] == "Invalid Mandatory Field payOptionDetails"
+
+
+def test_consult__buyer_as_danas_suite_sends_it(shop: Shop) -> None:
+    body = shop.consult()
+    body["additionalInfo"]["buyer"] = {"externalUserId": "8", "externalUserType": "", "nickname": "", "userId": ""}
+
+    answered(shop.call("consult", body), "2005700")
+
+
 def test_consult__qris_only_with_a_store(shop: Shop) -> None:
     def options(**changes: Any) -> set[str]:
         infos = answered(shop.call("consult", shop.consult(**changes)), "2005700")["paymentInfos"]
