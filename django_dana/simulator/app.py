@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from django_dana.simulator import api, checkout, control, overview, sandbox_tools
 from django_dana.simulator.http import DELIVERY, ON_END, Reply, Request, read
@@ -55,13 +56,37 @@ class App:
             raise
 
     def _page(self, request: Request) -> Reply:
+        if not _is_trusted(request.header("Host"), self._dana.base_url):
+            return _refusal(
+                421, error="The simulator is not known by this name. If it should be, name it --public-url."
+            )
         if request.path.startswith(control.PREFIX):
             return control.answer(self._dana, request)
         page = PAGES.get(request.path)
         if page is None:
-            body = {"error": "The simulator has nothing here.", "paths": [*BY_PATH, *PAGES, control.PREFIX]}
-            return Reply(404, json.dumps(body).encode())
+            paths = [*BY_PATH, *PAGES, control.PREFIX]
+            return _refusal(404, error="The simulator has nothing here.", paths=paths)
         return page(self._dana, request)
+
+
+def _refusal(status: int, **content: Any) -> Reply:
+    return Reply(status, json.dumps(content).encode())
+
+
+def _is_trusted(host: str, base_url: str) -> bool:
+    """Whether no web page can have led a browser here under the name ``host``.
+
+    A page on the web may let its own name point to this machine (DNS rebinding) and then read and press everything
+    here. Numbers, names without a dot and localhost are nobody's to point anywhere. DANA's operations need no such
+    care: they ask for a signature.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if "." not in name or name.endswith(".localhost") or name == urlsplit(base_url).hostname:
+        return True
+    return name.replace(".", "").isdecimal()
 
 
 def _nothing() -> None:

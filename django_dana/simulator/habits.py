@@ -16,6 +16,7 @@ class Habits:
         notify_on_refund: whether a refund is notified (with the order's status).
         store_id_name: ``externalStoreId`` as documented, or ``externalStoreID`` as in a captured QRIS payment.
         time_form: times in notifications: ``iso`` as documented, or ``epoch`` as in a captured LinkAja payment.
+        header_names: ``captured`` (X-Partner-Id), as in real notifications, or ``documented`` (X-PARTNER-ID, ORIGIN).
         omit_external_id: leave X-External-Id away from notifications, as in one capture.
         omit_finished_time: leave finishedTime, which DANA's page requires, away from status 05, as in one fixture.
         notify_delays: seconds before the first, second, ... try of a notification; then it is given up.
@@ -34,6 +35,7 @@ class Habits:
     notify_on_refund: bool = False
     store_id_name: str = "externalStoreId"
     time_form: str = "iso"
+    header_names: str = "captured"
     omit_external_id: bool = False
     omit_finished_time: bool = False
     notify_delays: tuple[float, ...] = (0, 5, 15, 60, 300, 900, 3600)
@@ -66,6 +68,7 @@ _CHOICES = {
     "repeated_cancel": ("2005700", "4045700"),
     "store_id_name": ("externalStoreId", "externalStoreID"),
     "time_form": ("iso", "epoch"),
+    "header_names": ("captured", "documented"),
     "consult_success": ("2005700", "2000000"),
     "refunded_status": ("00", "05", "07"),
 }

@@ -32,7 +32,12 @@ _SENDERS: Final = 8
 
 @dataclass(slots=True)
 class Try:
-    """One attempt to tell the shop. An ``error`` means that no whole HTTP reply came."""
+    """One attempt to tell the shop.
+
+    Attributes:
+        error: why no whole HTTP reply came.
+        hints: what DANA's page asks of an answer and this one lacks.
+    """
 
     sent_at: float
     timestamp: str
@@ -43,6 +48,7 @@ class Try:
     response_body: str = ""
     error: str = ""
     faults: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -268,47 +274,53 @@ class Notifier:
         timestamp = jakarta_time(self._dana.clock.now() + timedelta(seconds=skew))
         altered = _altered(item.content, drawn["alter"]) if "alter" in drawn else item.content
         body = compact_json(altered).encode()
-        key = keys.stranger() if "bad_signature" in drawn else self._dana.private_key
-        path = urlsplit(item.url).path or "/"
         number = self._dana.orders.number("notify", str(item.number), str(len(item.tries)), digits=32)
-        headers = {
-            "Channel-Id": "DANA",
-            "Charset": "UTF-8",
-            "Content-Type": "application/json",
-            "User-Agent": "Jakarta Commons-HttpClient/3.1",
-            "X-External-Id": number,
-            "X-Partner-Id": item.partner_id,
-            "X-Signature": signing.sign(key, method="POST", path=path, body=body, timestamp=timestamp),
-            "X-Timestamp": timestamp,
-        }
-        if self._dana.habits.omit_external_id:
-            del headers["X-External-Id"]
         attempt = Try(self._dana.clock.now().timestamp(), timestamp, number)
         attempt.faults = [fault.spec for fault in drawn.values()]
+        key = keys.stranger() if "bad_signature" in drawn else self._dana.private_key
         begun = monotonic()
         try:
-            self._post(item.url, body, headers, attempt)
+            # the path as it is called, which is not always the letters of the order's url
+            call = requests.Request("POST", item.url, data=body).prepare()
+            path = urlsplit(str(call.url)).path or "/"
+            signature = signing.sign(key, method="POST", path=path, body=body, timestamp=timestamp)
+            call.headers.update(self._headers(item, attempt, signature))
+            self._post(call, attempt)
         except (OSError, ValueError) as error:  # requests' own errors are OSErrors, but for a URL that is none
             attempt.error = type(error).__name__
         attempt.duration = monotonic() - begun
         return attempt
 
-    def _post(self, url: str, body: bytes, headers: dict[str, str], attempt: Try) -> None:
+    def _headers(self, item: Notification, attempt: Try, signature: str) -> dict[str, str]:
+        habits = self._dana.habits
+        headers = {
+            "Channel-Id": "DANA",
+            "X-External-Id": attempt.external_id,
+            "X-Partner-Id": item.partner_id,
+            "X-Signature": signature,
+            "X-Timestamp": attempt.timestamp,
+        }
+        if habits.omit_external_id:
+            del headers["X-External-Id"]
+        if habits.header_names == "documented":
+            headers = {name.upper(): value for name, value in headers.items()} | {"ORIGIN": self._dana.base_url}
+        common = {
+            "Content-Type": "application/json",
+            "Charset": "UTF-8",
+            "User-Agent": "Jakarta Commons-HttpClient/3.1",
+        }
+        return common | headers
+
+    def _post(self, call: requests.PreparedRequest, attempt: Try) -> None:
+        seconds = self._dana.habits.notify_timeout
         with requests.Session() as session:
             session.trust_env = False
-            session.headers.clear()
-            with session.post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=self._dana.habits.notify_timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with session.send(call, timeout=seconds, allow_redirects=False, stream=True) as response:
                 attempt.http_status = response.status_code
                 text = next(response.iter_content(_KEPT), b"")
                 attempt.response_body = text.decode("utf-8", "replace")
                 attempt.response_code = _code(text)
+                attempt.hints = _hints(response)
 
     def _record(self, item: Notification, attempt: Try) -> None:
         item.tries.append(attempt)
@@ -331,6 +343,15 @@ def _code(text: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(value.get("responseCode", "")) if isinstance(value, dict) else ""
+
+
+def _hints(response: requests.Response) -> list[str]:
+    hints = []
+    if not response.headers.get("Content-Type", "").startswith("application/json"):
+        hints.append("the answer's Content-Type is not application/json")
+    if len(response.headers.get("X-TIMESTAMP", "")) != len("2026-03-02T10:20:30+07:00"):
+        hints.append("the answer has no X-TIMESTAMP of 25 characters")
+    return hints
 
 
 def _altered(body: dict[str, Any], fault: faults.Fault) -> dict[str, Any]:

@@ -125,8 +125,12 @@ def _notification(item: Notification) -> Html:
         url=item.url,
         state=f"{item.state} {' '.join(item.faults)}",
         count=f"{len(item.tries)}, last: {_outcome(item.tries[-1])}" if item.tries else "none yet",
-        tries="\n\n".join(f"{one.timestamp}: {_outcome(one)}\n{one.response_body}" for one in item.tries),
+        tries="\n\n".join(map(_told, item.tries)),
     )
+
+
+def _told(one: Try) -> str:
+    return "\n".join([f"{one.timestamp}: {_outcome(one)}", *one.faults, *one.hints, one.response_body])
 
 
 def _outcome(one: Try) -> str:

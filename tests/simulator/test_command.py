@@ -14,7 +14,6 @@ import pytest
 import requests
 from django.core.management import CommandError, call_command
 
-from django_dana.management.commands import dana_simulator
 from django_dana.simulator import keys as simulator_keys
 from tests import keys
 from tests.simulator.shop import Listener, Shop
@@ -95,8 +94,14 @@ def test_fault_that_is_none() -> None:
         call_command("dana_simulator", port=0, fault=["create:explode"])
 
 
-def test_another_key_than_the_shop_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dana_simulator, "_wait_for_signal", lambda: None)
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command end as soon as it has begun to serve."""
+    monkeypatch.setattr("django_dana.management.commands.dana_simulator._wait_for_signal", lambda: None)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_another_key_than_the_shop_knows(tmp_path: Path) -> None:
     out = StringIO()
     key_file = tmp_path / "new.pem"
     key_file.write_text(keys.STRANGER_PRIVATE_KEY)
@@ -105,3 +110,20 @@ def test_another_key_than_the_shop_knows(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert "it will refuse these notifications" in out.getvalue()
     assert simulator_keys.load_or_create(key_file)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_several_accounts__production_is_not_served(settings: Any) -> None:
+    sandbox = settings.DANA["default"]
+    settings.DANA = {
+        "default": {**sandbox, "ENVIRONMENT": "production", "MERCHANT_ID": "REAL"},
+        "one": {**sandbox, "MERCHANT_ID": "M-ONE", "PARTNER_ID": "P-ONE"},
+        "two": {**sandbox, "MERCHANT_ID": "M-TWO", "PARTNER_ID": "P-TWO", "PRIVATE_KEY": keys.STRANGER_PRIVATE_KEY},
+    }
+    out = StringIO()
+
+    call_command("dana_simulator", port=0, stdout=out)
+
+    assert "serves one: merchant M-ONE, partner P-ONE" in out.getvalue()
+    assert "serves two: merchant M-TWO, partner P-TWO" in out.getvalue()
+    assert "REAL" not in out.getvalue()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from django_dana.simulator import Habits, Simulator
-from tests.simulator.shop import Listener, Shop, answered
+from tests.simulator.shop import Listener, Shop, answered, now
 
 
 def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> None:
@@ -21,6 +21,7 @@ def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> No
     assert heard.is_signed_by(dana.public_key)
     assert heard.headers["Channel-Id"] == "DANA"
     assert heard.headers["X-Partner-Id"] == "P-TEST"
+    assert "ORIGIN" not in heard.headers
     assert heard.headers["User-Agent"] == "Jakarta Commons-HttpClient/3.1"
     assert len(heard.headers["X-External-Id"]) == 32
     content = heard.content
@@ -46,6 +47,79 @@ def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener, *, 
     assert heard.content["latestTransactionStatus"] == "05"
     assert heard.content["transactionStatusDesc"] == "CLOSED"
     assert ("finishedTime" in heard.content) is not omit
+
+
+@pytest.mark.parametrize(
+    ("path", "called"),
+    [
+        ("/notify/", "/notify/"),
+        ("/%7Eshop/a/../notify?shop=1", "/~shop/notify"),
+        ("/terima-☕", "/terima-%E2%98%95"),
+        ("", "/"),
+    ],
+)
+def test_signed__over_the_path_that_is_called(
+    dana: Simulator, shop: Shop, listener: Listener, path: str, called: str
+) -> None:
+    shop.notification_url = listener.url + path
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    (heard,) = listener.heard
+    heard.path = heard.path.partition("?")[0]
+    assert heard.path == called
+    assert heard.is_signed_by(dana.public_key)
+
+
+def test_header_names__as_documented(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.change_habits(header_names="documented")
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    names = set(listener.heard[0].headers)
+    assert names >= {"Content-Type", "X-TIMESTAMP", "X-SIGNATURE", "ORIGIN"}
+    assert names >= {"X-PARTNER-ID", "X-EXTERNAL-ID", "CHANNEL-ID"}
+    assert not {"X-Partner-Id", "Channel-Id"} & names
+
+
+def test_answer_without_its_headers__is_hinted_at(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    shop.create("INV-1")
+
+    dana.order("INV-1").pay()
+
+    assert dana.wait_for_notifications()
+    ((one,),) = [sent.tries for sent in dana.sent()]
+    assert [hint.split()[-3:] for hint in one.hints] == [["is", "not", "application/json"], ["of", "25", "characters"]]
+
+
+# the three of DANA's suite: the amounts mark them for the portal, the notifications are ordinary ones
+@pytest.mark.parametrize(
+    ("amount", "answers", "seconds", "status"),
+    [
+        pytest.param("11011.00", [], 0, "00", id="FinishNotifySuccess"),
+        pytest.param("11012.00", ["5005601"], 0, "00", id="FinishNotifyInternalServerError"),
+        pytest.param("11013.00", [], 136, "05", id="FinishNotifyExpired"),
+    ],
+)
+def test_danas_scenarios(
+    dana: Simulator, shop: Shop, listener: Listener, amount: str, answers: list[str], seconds: int, status: str
+) -> None:
+    listener.answers.extend(answers)
+    body = {**shop.api_order("INV-1", amount=amount), "validUpTo": now(135)}
+    code = answered(shop.call("create", body), "2005400")["additionalInfo"]["paymentCode"]
+
+    if seconds:
+        dana.advance(seconds)
+    else:
+        shop.pay_virtual_account(code)
+
+    assert dana.wait_for_notifications()
+    assert [heard.content["latestTransactionStatus"] for heard in listener.heard] == [status] * (len(answers) + 1)
+    assert dana.sent()[0].state == "heard"
 
 
 def test_expired__by_itself(dana: Simulator, shop: Shop, listener: Listener) -> None:

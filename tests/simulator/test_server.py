@@ -66,6 +66,36 @@ def test_paths(dana: Simulator) -> None:
     assert requests.head(dana.base_url, timeout=5).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8900", 200),
+        ("192.168.1.7:8900", 200),
+        ("[::1]:8900", 200),
+        ("localhost:8900", 200),
+        ("dana.localhost:8900", 200),
+        ("dana:8900", 200),
+        ("dana.example", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example:8900", 421),
+        ("[nonsense", 421),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/simulator/books"])
+def test_host__that_a_stranger_may_point_here_is_refused(host: str, status: int, path: str) -> None:
+    tunnel = Simulator([MERCHANT], private_key=keys.DANA_PRIVATE_KEY, public_url="https://dana.example")
+    environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "HTTP_HOST": host}
+    statuses: list[str] = []
+
+    tunnel.app(environ, lambda line, headers: statuses.append(line))
+
+    assert statuses[0].startswith(str(status))
+
+
+def test_host__of_a_signed_call_is_free(dana: Simulator, shop: Shop) -> None:
+    answered(shop.call("query", shop.query("INV-1"), {"Host": "host.docker.internal"}), "4045501")
+
+
 def test_many_at_once__one_order(dana: Simulator, shop: Shop) -> None:
     body = shop.order("INV-1")
     answers: list[dict[str, Any]] = []
