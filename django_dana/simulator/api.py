@@ -41,12 +41,12 @@ def answer(dana: "Simulator", operation: Operation, request: Request, call: Call
     call.faults = [fault.spec for fault in drawn]
     early, late = _split(drawn)
     _delay(dana, early, request, call)
-    reply = _faulty_answer(operation, call, early)
+    reply = _faulty_answer(operation, request, call, early)
     delivery = _delivery(early)
     if reply is None and delivery is None:
         with dana.lock:
             reply = _act(dana, operation, request, call)
-        reply = _faulty_answer(operation, call, late, reply) or reply
+        reply = _faulty_answer(operation, request, call, late, reply) or reply
     _delay(dana, late, request, call)
     skew = sum(fault.seconds for fault in drawn if fault.kind == "clock_skew")
     reply = reply or Reply(500, b"")
@@ -79,7 +79,9 @@ def _delivery(drawn: list[Fault]) -> Delivery | None:
     return None
 
 
-def _faulty_answer(operation: Operation, call: Call, drawn: list[Fault], true: Reply | None = None) -> Reply | None:
+def _faulty_answer(
+    operation: Operation, request: Request, call: Call, drawn: list[Fault], true: Reply | None = None
+) -> Reply | None:
     """Return the reply that a fault puts in the place of DANA's own, or None."""
     fault = next((fault for fault in drawn if fault.kind in faults.ANSWERS), None)
     if fault is None:
@@ -94,10 +96,10 @@ def _faulty_answer(operation: Operation, call: Call, drawn: list[Fault], true: R
         body = json.loads(true.body) if true else {}
         body.pop("responseCode", None)
         return Reply(true.status if true else 200, json.dumps(body).encode())
-    return _coded(operation, call, fault)
+    return _coded(operation, request, call, fault)
 
 
-def _coded(operation: Operation, call: Call, fault: Fault) -> Reply:
+def _coded(operation: Operation, request: Request, call: Call, fault: Fault) -> Reply:
     code = {
         "code": fault.code,
         "in_progress": codes.response_code(operation.service, "20200"),
@@ -105,12 +107,9 @@ def _coded(operation: Operation, call: Call, fault: Fault) -> Reply:
     headers = []
     if fault.kind in ("too_many", "limit"):
         headers.append(("Retry-After", str(max(1, math.ceil(fault.seconds)))))
-    reply = _reply(code, codes.message(code), _echo(operation, call), call, "a fault that was asked for")
+    repeated: dict[str, Any] = {operation.reference: call.reference} if call.reference else {}
+    reply = _explained(code, codes.message(code), repeated, request, call, f"the fault {fault.spec}")
     return replace(reply, headers=headers)
-
-
-def _echo(operation: Operation, call: Call) -> dict[str, Any]:
-    return {operation.reference: call.reference} if operation.reference and call.reference else {}
 
 
 def _act(dana: "Simulator", operation: Operation, request: Request, call: Call) -> Reply:
@@ -188,10 +187,16 @@ def _refuse(operation: Operation, refusal: Refusal, body: dict[str, Any], reques
     code = refusal.case if len(refusal.case) == 7 else codes.response_code(operation.service, refusal.case)
     message = f"{codes.message(code)} {refusal.field}".strip()
     # a refusal before the body was read repeats nothing from it
-    repeated = {name: body[name] for name in operation.echo if isinstance(body.get(name), str)}
+    names = (operation.reference, *operation.repeated)
+    repeated = {name: body[name] for name in names if isinstance(body.get(name), str)}
+    return _explained(code, message, repeated, request, call, refusal.why)
+
+
+def _explained(code: str, message: str, repeated: dict[str, Any], request: Request, call: Call, why: str) -> Reply:
+    """Return a refusal, with its reason for those who ask for it."""
     if request.header("X-Debug-Mode").lower() in ("1", "true"):
-        repeated["additionalInfo"] = {"debugMessage": refusal.why}
-    return _reply(code, message, repeated, call, refusal.why)
+        repeated["additionalInfo"] = {"debugMessage": why}
+    return _reply(code, message, repeated, call, why)
 
 
 def _reply(code: str, message: str, rest: dict[str, Any], call: Call, why: str = "") -> Reply:

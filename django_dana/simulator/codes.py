@@ -26,9 +26,8 @@ _CREATE: Final = {
 _QUERY: Final = {
     "40401": "Transaction Not Found",
 }
-_CANCEL: Final = {
+_GIVING_BACK: Final = {
     "20200": "Request In Progress",
-    "40300": "Transaction Expired",
     "40305": "Do Not Honor",
     "40314": "Insufficient Funds",
     "40315": "Transaction Not Permitted",
@@ -36,15 +35,13 @@ _CANCEL: Final = {
     "40401": "Transaction Not Found",
     "40408": "Invalid Merchant",
 }
+_CANCEL: Final = {
+    **_GIVING_BACK,
+    "40300": "Transaction Expired",
+}
 _REFUND: Final = {
-    "20200": "Request In Progress",
+    **_GIVING_BACK,
     "40302": "Exceeds Transaction Amount Limit",
-    "40305": "Do Not Honor",
-    "40314": "Insufficient Funds",
-    "40315": "Transaction Not Permitted",
-    "40400": "Invalid Transaction Status",
-    "40401": "Transaction Not Found",
-    "40408": "Invalid Merchant",
     "40412": "Invalid Bill",
     "40413": "Invalid Amount",
     "40418": "Inconsistent Request",

@@ -79,8 +79,8 @@ class Operation:
         check: the check of its body.
         act: does it and returns the fields of the answer; ``responseCode`` only where it is not 200SS00.
         reference: the field that names the order.
-        key: the field whose repetition must carry the same content, for the books.
-        echo: (field of the request, field of the answer) that refusals repeat.
+        own_number: the field that names the request itself, where the order's reference does not.
+        repeated: fields that refusals repeat besides the reference.
     """
 
     name: str
@@ -88,9 +88,14 @@ class Operation:
     service: str
     check: fields.Check
     act: Callable[[Counter], dict[str, Any]]
-    reference: str
-    key: str
-    echo: tuple[str, ...] = ()
+    reference: str = "originalPartnerReferenceNo"
+    own_number: str = ""
+    repeated: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The field whose repetition must carry the same content, for the books."""
+        return self.own_number or self.reference
 
 
 def create(counter: Counter) -> dict[str, Any]:
@@ -376,53 +381,31 @@ def consult(counter: Counter) -> dict[str, Any]:
 
 OPERATIONS: Final = (
     Operation(
-        name="create",
-        path="/payment-gateway/v1.0/debit/payment-host-to-host.htm",
-        service="54",
-        check=fields.create_order,
-        act=create,
+        "create",
+        "/payment-gateway/v1.0/debit/payment-host-to-host.htm",
+        "54",
+        fields.create_order,
+        create,
         reference="partnerReferenceNo",
-        key="partnerReferenceNo",
-        echo=("partnerReferenceNo",),
     ),
     Operation(
-        name="query",
-        path="/payment-gateway/v1.0/debit/status.htm",
-        service="55",
-        check=fields.query_payment,
-        act=query,
-        reference="originalPartnerReferenceNo",
-        key="originalPartnerReferenceNo",
-        echo=("originalPartnerReferenceNo", "originalReferenceNo", "serviceCode"),
+        "query",
+        "/payment-gateway/v1.0/debit/status.htm",
+        "55",
+        fields.query_payment,
+        query,
+        repeated=("originalReferenceNo", "serviceCode"),
     ),
+    Operation("cancel", "/payment-gateway/v1.0/debit/cancel.htm", "57", fields.cancel_order, cancel),
     Operation(
-        name="cancel",
-        path="/payment-gateway/v1.0/debit/cancel.htm",
-        service="57",
-        check=fields.cancel_order,
-        act=cancel,
-        reference="originalPartnerReferenceNo",
-        key="originalPartnerReferenceNo",
-        echo=("originalPartnerReferenceNo",),
+        "refund",
+        "/payment-gateway/v1.0/debit/refund.htm",
+        "58",
+        fields.refund_order,
+        refund,
+        own_number="partnerRefundNo",
+        repeated=("partnerRefundNo",),
     ),
-    Operation(
-        name="refund",
-        path="/payment-gateway/v1.0/debit/refund.htm",
-        service="58",
-        check=fields.refund_order,
-        act=refund,
-        reference="originalPartnerReferenceNo",
-        key="partnerRefundNo",
-        echo=("originalPartnerReferenceNo", "partnerRefundNo"),
-    ),
-    Operation(
-        name="consult",
-        path="/v1.0/payment-gateway/consult-pay.htm",
-        service="00",
-        check=fields.consult_pay,
-        act=consult,
-        reference="",
-        key="",
-    ),
+    Operation("consult", "/v1.0/payment-gateway/consult-pay.htm", "00", fields.consult_pay, consult, reference=""),
 )
 BY_PATH: Final = {operation.path: operation for operation in OPERATIONS}

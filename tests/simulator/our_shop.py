@@ -12,7 +12,7 @@ from uuid import uuid4
 from django_dana import signing
 from django_dana.client import CancelOrder, Client, CreateOrder, Credentials, QueryPayment, Reply
 from django_dana.client.transport import RawReply, Transport
-from tests.simulator.shop import ABSENT, Answer, Shop, now, rupiah
+from tests.simulator.shop import ABSENT, Answer, Shop, now
 
 
 class Meddler(Transport):
@@ -61,21 +61,7 @@ class OurShop(Shop):
 
     understood: Reply
 
-    def order(self, reference: str, amount: str = "15000.00", **changes: Any) -> dict[str, Any]:
-        return {**self._order(reference, amount), **changes}
-
-    def api_order(
-        self,
-        reference: str,
-        pay_method: str = "VIRTUAL_ACCOUNT",
-        pay_option: str = "VIRTUAL_ACCOUNT_CIMB",
-        amount: str = "15000.00",
-        **detail: Any,
-    ) -> dict[str, Any]:
-        option = {"payMethod": pay_method, "payOption": pay_option, "transAmount": rupiah(amount), **detail}
-        return self._order(reference, amount, pay_option_details=[option])
-
-    def _order(self, reference: str, amount: str, **fields: Any) -> dict[str, Any]:
+    def create_body(self, reference: str, amount: str, *options: dict[str, Any]) -> dict[str, Any]:
         order = CreateOrder(
             partner_reference_no=reference,
             merchant_id=self.merchant_id,
@@ -87,7 +73,7 @@ class OurShop(Shop):
             notification_url=self.notification_url,
             mcc="5732",
             terminal_type="SYSTEM",
-            **fields,
+            pay_option_details=options,
         )
         return _read(order.body())
 

@@ -107,6 +107,21 @@ class Shop:
 
     def order(self, reference: str, amount: str = "15000.00", **changes: Any) -> dict[str, Any]:
         """Return the body of a hosted order."""
+        return {**self.create_body(reference, amount), **changes}
+
+    def api_order(
+        self,
+        reference: str,
+        pay_method: str = "VIRTUAL_ACCOUNT",
+        pay_option: str = "VIRTUAL_ACCOUNT_CIMB",
+        amount: str = "15000.00",
+        **detail: Any,
+    ) -> dict[str, Any]:
+        """Return the body of an order in API form."""
+        option = {"payMethod": pay_method, "payOption": pay_option, "transAmount": rupiah(amount), **detail}
+        return self.create_body(reference, amount, option)
+
+    def create_body(self, reference: str, amount: str, *options: dict[str, Any]) -> dict[str, Any]:
         body = {
             "partnerReferenceNo": reference,
             "merchantId": self.merchant_id,
@@ -119,26 +134,10 @@ class Shop:
             "additionalInfo": {
                 "mcc": "5732",
                 "envInfo": {"sourcePlatform": "IPG", "terminalType": "SYSTEM"},
-                "order": {"orderTitle": "Kopi Gayo", "scenario": "REDIRECT"},
+                "order": {"orderTitle": "Kopi Gayo", "scenario": "API" if options else "REDIRECT"},
             },
         }
-        return {**body, **changes}
-
-    def api_order(
-        self,
-        reference: str,
-        pay_method: str = "VIRTUAL_ACCOUNT",
-        pay_option: str = "VIRTUAL_ACCOUNT_CIMB",
-        amount: str = "15000.00",
-        **detail: Any,
-    ) -> dict[str, Any]:
-        """Return the body of an order in API form."""
-        body = self.order(reference, amount)
-        body["additionalInfo"]["order"]["scenario"] = "API"
-        body["payOptionDetails"] = [
-            {"payMethod": pay_method, "payOption": pay_option, "transAmount": rupiah(amount), **detail}
-        ]
-        return body
+        return {**body, "payOptionDetails": list(options)} if options else body
 
     def query(self, reference: str, **changes: Any) -> dict[str, Any]:
         body = {"originalPartnerReferenceNo": reference, "serviceCode": "54", "merchantId": self.merchant_id}

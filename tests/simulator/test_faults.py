@@ -81,6 +81,17 @@ def test_code__for_each_reference(dana: Simulator, shop: Shop) -> None:
         answered(shop.call("create", order), "2005400")
 
 
+def test_code__with_a_reason_for_those_who_ask(dana: Simulator, shop: Shop) -> None:
+    dana.faults.add("create:code:code=4035405")
+
+    answer = answered(shop.call("create", shop.order("INV-1"), {"X-Debug-Mode": "true"}), "4035405")
+
+    assert answer["additionalInfo"]["debugMessage"] == "the fault create:code:code=4035405"
+    assert answer["partnerReferenceNo"] == "INV-1"
+    silent = answered(shop.call("create", shop.order("INV-1"), {"X-Debug-Mode": "0"}), "4035405")
+    assert "additionalInfo" not in silent
+
+
 def test_code__that_dana_does_not_have(dana: Simulator, shop: Shop) -> None:
     dana.faults.add("create:code:code=4185499")
 

@@ -8,7 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from django_dana.simulator import Simulator
+from django_dana.response_rules import CANCEL as CANCEL_RULES
+from django_dana.response_rules import CREATE as CREATE_RULES
+from django_dana.response_rules import QUERY as QUERY_RULES
+from django_dana.response_rules import Table
+from django_dana.simulator import Simulator, codes
 from tests import keys
 from tests.simulator import scenarios
 from tests.simulator.conftest import MERCHANT
@@ -171,11 +175,21 @@ def dig(body: Any, path: str) -> Any:
     return body
 
 
-def test_every_code_that_the_simulator_knows_has_a_message() -> None:
-    from django_dana.simulator import codes
+@pytest.mark.parametrize("table", [CREATE_RULES, QUERY_RULES, CANCEL_RULES], ids=["create", "query", "cancel"])
+def test_codes__written_down_twice_alike(table: Table) -> None:
+    """The shop's tables and DANA's here come from the same pages, but not from each other."""
+    said = {codes.response_code(table.service, case): text for case, text in codes.TABLES[table.service].items()}
+    rows = {code: rule.name for code, rule in table.rows.items() if code.isdigit()}
 
-    for service, table in codes.TABLES.items():
-        for case in table:
-            code = codes.response_code(service, case)
-            assert len(code) == 7
-            assert codes.message(code) == table[case]
+    assert said.keys() == rows.keys()
+    # DANA's "Unauthorized. [reason]" names a reason here
+    assert {code: text for code, text in said.items() if not text.startswith(rows[code])} == {}
+
+
+def test_codes__of_a_refund() -> None:
+    ours = {codes.response_code("58", case) for case in codes.TABLES["58"]}
+
+    assert " ".join(sorted(ours)) == (
+        "2005800 2025800 4005800 4005801 4005802 4015800 4035802 4035805 4035814 4035815 4045800 4045801 4045808 "
+        "4045812 4045813 4045818 4295800 5005800 5005801"
+    )
