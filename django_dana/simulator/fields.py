@@ -43,6 +43,11 @@ class Field:
     may_be_empty: bool = False
 
 
+def texts(longest: int, *names: str, required: bool = False) -> list[Field]:
+    """Return fields that are strings of at most ``longest`` characters."""
+    return [Field(name, text(longest), required=required) for name in names]
+
+
 def malformed(field: str, why: str) -> Problem:
     """Return the problem of a field whose form is wrong."""
     return Problem("40001", field, f"{field} {why}")
@@ -193,13 +198,7 @@ _ENV_INFO: Final = record(
     Field("orderTerminalType", text(32, choices=_TERMINALS)),
     Field("websiteLanguage", text(16)),
     Field("clientIp", text(32)),
-    Field("sessionId", text(128)),
-    Field("tokenId", text(128)),
-    Field("osType", text(128)),
-    Field("appVersion", text(128)),
-    Field("sdkVersion", text(128)),
-    Field("orderOsType", text(128)),
-    Field("merchantAppVersion", text(128)),
+    *texts(128, "sessionId", "tokenId", "osType", "appVersion", "sdkVersion", "orderOsType", "merchantAppVersion"),
     Field("clientKey", text(64)),
     Field("extendInfo", text(4096)),
 )
@@ -215,41 +214,32 @@ def _buyer(value: Any, name: str) -> Iterator[Problem]:
 
 
 _BUYER: Final = record(
-    Field("externalUserType", text(32)),
-    Field("externalUserId", text(32)),
+    *texts(32, "externalUserType", "externalUserId"),
     Field("nickname", text(64)),
     Field("userId", text(32)),
 )
 
 _GOODS: Final = record(
-    Field("name", text(64), required=True),
-    Field("merchantGoodsId", text(64), required=True),
+    *texts(64, "name", "merchantGoodsId", required=True),
     Field("description", text(1024), required=True),
     Field("category", text(64), required=True),
     Field("quantity", text(16), required=True),
     Field("price", money, required=True),
-    Field("unit", text(64)),
-    Field("merchantShippingId", text(64)),
+    *texts(64, "unit", "merchantShippingId"),
     Field("snapshotUrl", text(512)),
     Field("extendInfo", text(4096)),
 )
 
 _SHIPPING: Final = record(
-    Field("merchantShippingId", text(64), required=True),
-    Field("countryName", text(64), required=True),
-    Field("stateName", text(64), required=True),
-    Field("cityName", text(64), required=True),
+    *texts(64, "merchantShippingId", "countryName", "stateName", "cityName", required=True),
     Field("address1", text(256), required=True),
-    Field("firstName", text(64), required=True),
-    Field("lastName", text(64), required=True),
+    *texts(64, "firstName", "lastName", required=True),
     Field("zipCode", text(32), required=True),
-    Field("trackingNo", text(64)),
-    Field("carrier", text(64)),
+    *texts(64, "trackingNo", "carrier"),
     Field("chargeAmount", money),
     Field("areaName", text(64)),
     Field("address2", text(256)),
-    Field("mobileNo", text(32)),
-    Field("phoneNo", text(32)),
+    *texts(32, "mobileNo", "phoneNo"),
     Field("email", text(128)),
     Field("faxNo", text(32)),
 )
@@ -257,8 +247,7 @@ _SHIPPING: Final = record(
 _ORDER: Final = record(
     Field("orderTitle", text(64), required=True),
     Field("scenario", text(64, choices=("REDIRECT", "API"))),
-    Field("merchantTransType", text(64)),
-    Field("orderMemo", text(64)),
+    *texts(64, "merchantTransType", "orderMemo"),
     Field("createdTime", time),
     Field("extendInfo", text(4096)),
     Field("buyer", _buyer),
@@ -292,8 +281,7 @@ _PAY_OPTION_DETAIL: Final = record(
     Field("payOption", text(64), required=True, may_be_empty=True),
     Field("transAmount", positive_money, required=True),
     Field("feeAmount", money),
-    Field("cardToken", text(64)),
-    Field("merchantToken", text(64)),
+    *texts(64, "cardToken", "merchantToken"),
     Field(
         "additionalInfo",
         record(
@@ -347,8 +335,7 @@ def _dig(value: Any, *names: str) -> Any:
 
 
 _CREATE_ORDER: Final = record(
-    Field("partnerReferenceNo", text(64), required=True),
-    Field("merchantId", text(64), required=True),
+    *texts(64, "partnerReferenceNo", "merchantId", required=True),
     Field("amount", positive_money, required=True),
     Field("subMerchantId", text(32)),
     Field("externalStoreId", text(64)),
@@ -378,8 +365,7 @@ def query_payment(value: Any, name: str) -> Iterator[Problem]:
 
 
 _QUERY_PAYMENT: Final = record(
-    Field("originalPartnerReferenceNo", text(64)),
-    Field("originalReferenceNo", text(64)),
+    *texts(64, "originalPartnerReferenceNo", "originalReferenceNo"),
     Field("originalExternalId", text(36)),
     Field("serviceCode", text(2), required=True),
     Field("transactionDate", time),
@@ -403,15 +389,12 @@ cancel_order: Final = record(
 )
 
 refund_order: Final = record(
-    Field("merchantId", text(64), required=True),
-    Field("originalPartnerReferenceNo", text(64), required=True),
-    Field("partnerRefundNo", text(64), required=True),
+    *texts(64, "merchantId", "originalPartnerReferenceNo", "partnerRefundNo", required=True),
     Field("refundAmount", positive_money, required=True),
     Field("subMerchantId", text(32)),
     Field("originalReferenceNo", text(64)),
     Field("originalExternalId", text(36)),
-    Field("originalCaptureNo", text(64)),
-    Field("externalStoreId", text(64)),
+    *texts(64, "originalCaptureNo", "externalStoreId"),
     Field("reason", text(256)),
     Field("additionalInfo", _OBJECT),
 )
