@@ -157,10 +157,10 @@ def body_of(scenario: Scenario, shop: Shop, reference: str) -> dict[str, Any]:
     return body
 
 
-def put(body: dict[str, Any], path: str, value: Any) -> None:
+def put(body: Any, path: str, value: Any) -> None:
     *parents, last = path.split(".")
     for name in parents:
-        body = body[name]
+        body = body[int(name) if name.isdecimal() else name]
     if value is ABSENT:
         del body[last]
     else:
