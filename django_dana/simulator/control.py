@@ -92,10 +92,17 @@ def _order(dana: "Simulator", body: dict[str, Any]) -> Any:
     return {"reference": handle.order.reference, "state": handle.state, "reference_no": handle.order.reference_no}
 
 
+def _copies(body: dict[str, Any]) -> int:
+    copies = int(body.get("copies", 1))
+    if not 1 <= copies <= 100:
+        raise ValueError("copies lies between 1 and 100.")
+    return copies
+
+
 def _pay(dana: "Simulator", body: dict[str, Any]) -> Any:
     dana.order(str(body["reference"]), body.get("merchantId")).pay(
         str(body.get("method", "")),
-        copies=int(body.get("copies", 1)),
+        copies=_copies(body),
         even_if_closed=bool(body.get("evenIfClosed", False)),
     )
     return _order(dana, body)
@@ -112,7 +119,7 @@ def _expire(dana: "Simulator", body: dict[str, Any]) -> Any:
 
 
 def _notify(dana: "Simulator", body: dict[str, Any]) -> Any:
-    dana.order(str(body["reference"]), body.get("merchantId")).notify(int(body.get("copies", 1)))
+    dana.order(str(body["reference"]), body.get("merchantId")).notify(_copies(body))
     return _order(dana, body)
 
 

@@ -317,7 +317,7 @@ class Notifier:
             session.trust_env = False
             with session.send(call, timeout=seconds, allow_redirects=False, stream=True) as response:
                 attempt.http_status = response.status_code
-                text = next(response.iter_content(_KEPT), b"")
+                text = _read(response, monotonic() + seconds)
                 attempt.response_body = text.decode("utf-8", "replace")
                 attempt.response_code = _code(text)
                 attempt.hints = _hints(response)
@@ -343,6 +343,18 @@ def _code(text: bytes) -> str:
     except (ValueError, RecursionError):
         return ""
     return str(value.get("responseCode", "")) if isinstance(value, dict) else ""
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    """Return the body, or the beginning of a long one. Raises TimeoutError where it goes on dripping in."""
+    content = bytearray()
+    for byte in response.iter_content(1):
+        content += byte
+        if monotonic() > deadline:
+            raise TimeoutError
+        if len(content) == _KEPT:
+            break
+    return bytes(content)
 
 
 def _hints(response: requests.Response) -> list[str]:

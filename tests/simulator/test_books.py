@@ -102,6 +102,8 @@ def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
         ("POST", "faults", {"kind": "empty"}, 400),
         ("POST", "orders/pay", {"reference": "NOBODY"}, 404),
         ("POST", "orders/pay", {}, 400),
+        ("POST", "orders/pay", {"reference": "INV-1", "copies": 101}, 400),
+        ("POST", "orders/notify", {"reference": "INV-1", "copies": 0}, 400),
         ("POST", "habits", {"nothing": 1}, 400),
         ("POST", "clock/advance", {"seconds": "soon"}, 400),
         ("POST", "clock/advance", {"seconds": 1e13}, 400),
@@ -110,7 +112,11 @@ def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
         ("POST", "books", {}, 404),
     ],
 )
-def test_control__refused(dana: Simulator, method: str, name: str, body: dict[str, Any] | None, status: int) -> None:
+def test_control__refused(
+    dana: Simulator, shop: Shop, method: str, name: str, body: dict[str, Any] | None, status: int
+) -> None:
+    shop.create("INV-1")
+
     reply = control(dana, method, name, body)
 
     assert reply.status_code == status
@@ -129,10 +135,23 @@ def test_bodies_that_can_not_be_read(dana: Simulator, name: str, body: bytes) ->
     assert requests.post(f"{dana.base_url}/{name}", data=body, headers=headers, timeout=5).status_code == 400
 
 
-def test_control__not_from_a_form(dana: Simulator) -> None:
-    reply = requests.post(f"{dana.base_url}/simulator/reset", data="{}", timeout=5)
+# the types that a page of another site may send without asking first
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_control__not_from_a_form(dana: Simulator, shop: Shop, kind: str) -> None:
+    shop.create("INV-1")
+
+    reply = requests.post(f"{dana.base_url}/simulator/reset", data="{}", headers={"Content-Type": kind}, timeout=5)
 
     assert reply.status_code == 415
+    assert dana.order("INV-1").state == "INIT"
+
+
+def test_control__another_site_that_asks_is_not_let_in(dana: Simulator) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+
+    for method in ("OPTIONS", "GET"):
+        reply = requests.request(method, f"{dana.base_url}/simulator/books", headers=headers, timeout=5)
+        assert not [name for name in reply.headers if name.lower().startswith("access-control-")]
 
 
 def test_health(dana: Simulator) -> None:

@@ -42,6 +42,22 @@ def test_page__a_title_can_not_become_markup(dana: Simulator, shop: Shop) -> Non
         assert "<script>alert" not in page
 
 
+def test_overview__nothing_that_comes_in_can_become_markup(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    evil = "\"'><script>alert(1)</script>"
+    listener.answers = [lambda: "200" + evil]
+    body = shop.order("INV-1")
+    body["urlParams"][1]["url"] += "/\"'><script>alert(1)</script>"
+    answered(shop.call("create", body, {"X-Extra": evil, "X-EXTERNAL-ID": evil[:36]}), "2005400")
+    shop.call("query", b'{"originalPartnerReferenceNo":"\'><script>alert(1)</script>"', {"X-SIGNATURE": evil})
+    dana.order("INV-1").pay()
+    assert dana.wait_for_notifications()
+
+    text = requests.get(dana.base_url, timeout=5).text
+
+    assert text.count("<script") == 1
+    assert text.count("&lt;script&gt;alert") >= 5
+
+
 def test_overview__a_reference_that_is_no_text(dana: Simulator, shop: Shop) -> None:
     dana.faults.add("create:delay:0.5:seconds=0")
     answered(shop.call("create", b'{"partnerReferenceNo":"\\ud800"}'), "4005400")

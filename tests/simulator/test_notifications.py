@@ -1,5 +1,6 @@
 """Finish Notify: what it says, who signed it, and how often it is said."""
 
+import socket
 import time
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from django_dana.simulator import Habits, Simulator
+from tests import wire
 from tests.simulator.shop import Listener, Shop, answered, now
 
 
@@ -173,6 +175,24 @@ def test_nobody_there(dana: Simulator, shop: Shop) -> None:
     assert dana.wait_for_notifications()
     (sent,) = dana.sent()
     assert sent.tries[-1].error == "ConnectionError"
+
+
+def test_answer_that_drips__is_no_answer(dana: Simulator, shop: Shop) -> None:
+    dana.change_habits(notify_timeout=0.2, notify_delays=(0.0,))
+    with wire.serving() as slow:
+
+        def act(connection: socket.socket, request: wire.Heard) -> None:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
+            wire.drip(slow, b" " * 10000, every=0.01)(connection, request)
+
+        slow.play(act)
+        shop.notification_url = f"{slow.url}/notify"
+        shop.create("INV-1")
+        dana.order("INV-1").pay()
+
+        assert dana.wait_for_notifications()
+    ((one,),) = [sent.tries for sent in dana.sent()]
+    assert (one.error, one.response_code) == ("TimeoutError", "")
 
 
 def test_no_address__no_notification(dana: Simulator, shop: Shop) -> None:
