@@ -9,12 +9,14 @@ the order in which threads arrive; so a run can be repeated.
 import hashlib
 import math
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
+
+from django_dana.simulator.clock import Clock
 
 CALLS: Final = ("create", "query", "cancel", "refund", "consult")
 NOTIFY: Final = "notify"
@@ -173,15 +175,16 @@ def _name(kind: Any) -> str:
 class Faults:
     """The faults in force."""
 
-    def __init__(self, lock: threading.RLock, seed: int) -> None:
+    def __init__(self, lock: threading.RLock, clock: Clock, seed: int) -> None:
         self._lock = lock
+        self._clock = clock
         self._seed = seed
         self._faults: list[Fault] = []
         self._last_number = 0
         self._seen: dict[tuple[int, str], int] = defaultdict(int)
         self._struck: dict[tuple[int, str], int] = defaultdict(int)
         self._struck_in_all: dict[int, int] = defaultdict(int)
-        self._recent: dict[int, deque[float]] = defaultdict(deque)
+        self._recent: dict[int, deque[datetime]] = defaultdict(deque)
 
     @property
     def all(self) -> list[Fault]:
@@ -225,7 +228,7 @@ class Faults:
         key = (fault.number, reference)
         self._seen[key] += 1
         if fault.kind == "limit":
-            return self.wait(fault) > 0
+            return self._is_over_limit(fault)
         if self._seen[key] <= fault.skip:
             return False
         if fault.times and self._struck[key] >= fault.times:
@@ -242,13 +245,12 @@ class Faults:
         text = "\x00".join(map(str, (self._seed, fault.number, fault.operation, fault.kind, reference, count)))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
-    def wait(self, fault: Fault) -> float:
-        """Count a call against a limit and return the seconds until it would be let through, 0.0 if it is now."""
-        with self._lock:
-            now, recent = time.monotonic(), self._recent[fault.number]
-            while recent and recent[0] <= now - fault.seconds:
-                recent.popleft()
-            if len(recent) < fault.calls:
-                recent.append(now)
-                return 0.0
-            return recent[0] + fault.seconds - now
+    def _is_over_limit(self, fault: Fault) -> bool:
+        """Count a call against a limit, if it is let through."""
+        now, recent = self._clock.now(), self._recent[fault.number]
+        while recent and recent[0] <= now - timedelta(seconds=fault.seconds):
+            recent.popleft()
+        if len(recent) == fault.calls:
+            return True
+        recent.append(now)
+        return False

@@ -83,7 +83,7 @@ class Simulator:
         self.clock = clock or Clock()
         self.lock = threading.RLock()
         self.closing = threading.Event()
-        self.faults = Faults(self.lock, seed)
+        self.faults = Faults(self.lock, self.clock, seed)
         self.journal = Journal(self.lock, self.clock)
         self.notifications = Notifier(self)
         self.orders = Orders(lock=self.lock, clock=self.clock, seed=seed, on_final=self.notifications.tell)

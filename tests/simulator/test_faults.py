@@ -1,12 +1,13 @@
 """What goes wrong on demand: on the wire, in the answer, in time, and by chance that can be repeated."""
 
+import threading
 import time
 from datetime import datetime
 
 import pytest
 import requests
 
-from django_dana.simulator import Fault, Simulator, faults
+from django_dana.simulator import Clock, Fault, Simulator, faults
 from tests.simulator.shop import Shop, answered
 
 
@@ -127,10 +128,10 @@ def test_too_many(dana: Simulator, shop: Shop) -> None:
 
 
 def test_limit(dana: Simulator, shop: Shop) -> None:
-    dana.faults.add("*:limit:calls=2:seconds=0.4")
+    dana.faults.add("*:limit:calls=2:seconds=60")
 
     codes = [shop.call("query", shop.query("INV-1")).json()["responseCode"] for _ in range(3)]
-    time.sleep(0.45)
+    dana.advance(60)
     codes.append(shop.call("query", shop.query("INV-1")).json()["responseCode"])
 
     assert codes == ["4045501", "4045501", "4295500", "4045501"]
@@ -191,9 +192,7 @@ def test_several_at_once(dana: Simulator, shop: Shop) -> None:
 
 
 def struck(seed: int) -> list[bool]:
-    import threading
-
-    some = faults.Faults(threading.RLock(), seed)
+    some = faults.Faults(threading.RLock(), Clock(), seed)
     some.add("create:drop_reply:0.5")
     return [bool(some.draw("create", f"INV-{number}")) for number in range(64)]
 
