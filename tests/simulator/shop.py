@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,15 @@ PATHS = {
     "consult": "/v1.0/payment-gateway/consult-pay.htm",
 }
 TOOLS = "/merchant-portal-app/api/sandbox-tools/execute"
+
+
+def until(holds: Callable[[], Any]) -> None:
+    """Wait for what another thread does, for long enough on any machine."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to pass"
+        time.sleep(0.01)
+
 
 ABSENT = object()
 """As the value of a field or header: leave it away."""

@@ -1,14 +1,13 @@
 """The books and the control API."""
 
 import json
-import time
 from typing import Any
 
 import pytest
 import requests
 
 from django_dana.simulator import Simulator
-from tests.simulator.shop import Listener, Shop, rupiah
+from tests.simulator.shop import Listener, Shop, rupiah, until
 
 
 def control(dana: Simulator, method: str, name: str, body: dict[str, Any] | None = None) -> requests.Response:
@@ -46,17 +45,15 @@ def test_books(dana: Simulator, shop: Shop, listener: Listener) -> None:
 
 
 def test_books__an_open_call_has_no_end(dana: Simulator, shop: Shop) -> None:
-    dana.faults.add("query:delay:seconds=20")
+    dana.faults.add("query:delay:seconds=600")
 
     with pytest.raises(requests.ReadTimeout):
         shop.call("query", shop.query("INV-1"), timeout=0.1)
 
-    deadline = time.monotonic() + 5
-    while dana.calls[0].abandoned_at is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: dana.calls and dana.calls[0].abandoned_at)
     (call,) = dana.books()["calls"]
     assert call["ended_at"] is None
-    assert call["abandoned_at"] - call["started_at"] >= 0.1
+    assert call["abandoned_at"] >= call["started_at"]
 
 
 def test_control__orders(dana: Simulator, shop: Shop, listener: Listener) -> None:

@@ -1,7 +1,6 @@
 """Finish Notify: what it says, who signed it, and how often it is said."""
 
 import socket
-import time
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from django_dana.simulator import Habits, Simulator
 from tests import wire
-from tests.simulator.shop import Listener, Shop, answered, now
+from tests.simulator.shop import Listener, Shop, answered, now, until
 
 
 def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> None:
@@ -129,9 +128,7 @@ def test_expired__by_itself(dana: Simulator, shop: Shop, listener: Listener) -> 
 
     dana.clock.advance(601)
 
-    deadline = time.monotonic() + 5
-    while not listener.heard and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: listener.heard)
     assert [item.content["latestTransactionStatus"] for item in listener.heard] == ["05"]
 
 

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -23,7 +22,7 @@ from django_dana.simulator import keys as simulator_keys
 from django_dana.simulator.http import LONGEST_BODY
 from tests import keys
 from tests.simulator.conftest import MERCHANT
-from tests.simulator.shop import Shop, answered
+from tests.simulator.shop import Shop, answered, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,8 +130,7 @@ def test_close__ends_sleeping_replies_and_idle_connections(dana: Simulator, shop
 
     thread = threading.Thread(target=create)
     thread.start()
-    while not dana.calls:
-        time.sleep(0.01)
+    until(lambda: dana.calls)
     dana.close()
     thread.join()
 
