@@ -5,7 +5,7 @@ scenarios on the merchant portal.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -33,12 +33,12 @@ Headers = dict[str, str]
 Spoil = Callable[[Headers], Headers]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One call of ours and what DANA must make of it.
 
     Attributes:
-        name: its name in DANA's acceptance suite.
+        name: as DANA's acceptance suite calls it.
         operation: what is called.
         expects: the responseCode that passes.
         before: what is done first.
@@ -51,6 +51,7 @@ class Scenario:
     name: str
     operation: Operation
     expects: str
+    _: KW_ONLY
     before: tuple[Step, ...] = ()
     reference: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
@@ -96,118 +97,47 @@ def _rupiah(value: str) -> dict[str, str]:
     return {"value": value, "currency": "IDR"}
 
 
+_EXISTS: Final = (Step.CREATE,)
+
 CREATE: Final = (
-    Scenario(name="CreateOrderRedirect", operation=Operation.CREATE, expects="2005400"),
+    Scenario("CreateOrderRedirect", Operation.CREATE, "2005400"),
+    Scenario("CreateOrderInvalidFieldFormat", Operation.CREATE, "4005401", changes={"amount": _rupiah("1500")}),
+    Scenario("CreateOrderInvalidMandatoryField", Operation.CREATE, "4005402", spoil=_without_timestamp),
+    Scenario("CreateOrderUnauthorized", Operation.CREATE, "4015400", spoil=_with_bad_signature),
     Scenario(
-        name="CreateOrderInvalidFieldFormat",
-        operation=Operation.CREATE,
-        expects="4005401",
-        changes={"amount": _rupiah("1500")},
-    ),
-    Scenario(
-        name="CreateOrderInvalidMandatoryField",
-        operation=Operation.CREATE,
-        expects="4005402",
-        spoil=_without_timestamp,
-    ),
-    Scenario(name="CreateOrderUnauthorized", operation=Operation.CREATE, expects="4015400", spoil=_with_bad_signature),
-    Scenario(
-        name="CreateOrderInconsistentRequest",
-        operation=Operation.CREATE,
-        expects="4045418",
-        before=(Step.CREATE,),
+        "CreateOrderInconsistentRequest",
+        Operation.CREATE,
+        "4045418",
+        before=_EXISTS,
         changes={"amount": _rupiah("16000.00")},
     ),
 )
 
-QUERY: Final = (
-    Scenario(
-        name="QueryPaymentCreatedOrder",
-        operation=Operation.QUERY,
-        expects="2005500",
-        before=(Step.CREATE,),
-        status="01",
-    ),
-    Scenario(
-        name="QueryPaymentPaidOrder",
-        operation=Operation.QUERY,
-        expects="2005500",
-        before=(Step.PAY,),
-        status="00",
-    ),
-    Scenario(
-        name="QueryPaymentCanceledOrder",
-        operation=Operation.QUERY,
-        expects="2005500",
-        before=(Step.CREATE, Step.CANCEL),
-        status="05",
-    ),
-    Scenario(
-        name="QueryPaymentInvalidFieldFormat",
-        operation=Operation.QUERY,
-        expects="4005501",
-        before=(Step.CREATE,),
-        spoil=_with_bad_timestamp,
-    ),
-    Scenario(
-        name="QueryPaymentInvalidMandatoryField",
-        operation=Operation.QUERY,
-        expects="4005502",
-        before=(Step.CREATE,),
-        spoil=_without_timestamp,
-    ),
-    Scenario(
-        name="QueryPaymentUnauthorized",
-        operation=Operation.QUERY,
-        expects="4015500",
-        before=(Step.CREATE,),
-        spoil=_with_bad_signature,
-    ),
-    Scenario(name="QueryPaymentTransactionNotFound", operation=Operation.QUERY, expects="4045501"),
-    Scenario(
-        name="QueryPaymentInternalServerError",
-        operation=Operation.QUERY,
-        expects="5005501",
-        before=(Step.CREATE,),
-        changes={"serviceCode": "AZ"},
-    ),
+CANCEL: Final = (
+    Scenario("CancelOrderValidScenario", Operation.CANCEL, "2005700", before=_EXISTS),
+    Scenario("CancelOrderInProgress", Operation.CANCEL, "2025700", reference="2025700"),
+    Scenario("CancelOrderUserStatusAbnormal", Operation.CANCEL, "4035705", reference="4035705"),
+    Scenario("CancelOrderMerchantStatusAbnormal", Operation.CANCEL, "4045708", reference="4045708"),
+    Scenario("CancelOrderInsufficientFunds", Operation.CANCEL, "4035714", reference="4035714"),
+    Scenario("CancelOrderNotAllowed", Operation.CANCEL, "4035715", reference="4035715"),
+    Scenario("CancelOrderExpired", Operation.CANCEL, "4035700", reference="4035700"),
+    Scenario("CancelOrderTimeout", Operation.CANCEL, "5005701", reference="5005701"),
+    Scenario("CancelOrderTransactionNotFound", Operation.CANCEL, "4045701"),
+    Scenario("CancelOrderInvalidTransactionStatus", Operation.CANCEL, "4045700", before=(Step.PAY, Step.REFUND)),
+    Scenario("CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, spoil=_without_timestamp),
+    Scenario("CancelOrderUnauthorized", Operation.CANCEL, "4015700", before=_EXISTS, spoil=_with_bad_signature),
 )
 
-
-def _magic(name: str, code: str) -> Scenario:
-    """A cancel that DANA's sandbox answers with the code that its reference names."""
-    return Scenario(name=name, operation=Operation.CANCEL, expects=code, reference=code)
-
-
-CANCEL: Final = (
-    Scenario(name="CancelOrderValidScenario", operation=Operation.CANCEL, expects="2005700", before=(Step.CREATE,)),
-    _magic("CancelOrderInProgress", "2025700"),
-    _magic("CancelOrderUserStatusAbnormal", "4035705"),
-    _magic("CancelOrderMerchantStatusAbnormal", "4045708"),
-    _magic("CancelOrderInsufficientFunds", "4035714"),
-    _magic("CancelOrderNotAllowed", "4035715"),
-    _magic("CancelOrderExpired", "4035700"),
-    _magic("CancelOrderTimeout", "5005701"),
-    Scenario(name="CancelOrderTransactionNotFound", operation=Operation.CANCEL, expects="4045701"),
+QUERY: Final = (
+    Scenario("QueryPaymentCreatedOrder", Operation.QUERY, "2005500", before=_EXISTS, status="01"),
+    Scenario("QueryPaymentPaidOrder", Operation.QUERY, "2005500", before=(Step.PAY,), status="00"),
+    Scenario("QueryPaymentCanceledOrder", Operation.QUERY, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
+    Scenario("QueryPaymentInvalidFieldFormat", Operation.QUERY, "4005501", before=_EXISTS, spoil=_with_bad_timestamp),
+    Scenario("QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, spoil=_without_timestamp),
+    Scenario("QueryPaymentUnauthorized", Operation.QUERY, "4015500", before=_EXISTS, spoil=_with_bad_signature),
+    Scenario("QueryPaymentTransactionNotFound", Operation.QUERY, "4045501"),
     Scenario(
-        name="CancelOrderInvalidTransactionStatus",
-        operation=Operation.CANCEL,
-        expects="4045700",
-        before=(Step.PAY, Step.REFUND),
-    ),
-    Scenario(
-        name="CancelOrderInvalidMandatoryField",
-        operation=Operation.CANCEL,
-        expects="4005702",
-        before=(Step.CREATE,),
-        spoil=_without_timestamp,
-    ),
-    Scenario(
-        name="CancelOrderUnauthorized",
-        operation=Operation.CANCEL,
-        expects="4015700",
-        before=(Step.CREATE,),
-        spoil=_with_bad_signature,
+        "QueryPaymentInternalServerError", Operation.QUERY, "5005501", before=_EXISTS, changes={"serviceCode": "AZ"}
     ),
 )
 
