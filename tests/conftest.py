@@ -1,7 +1,6 @@
 """Fixtures for the whole suite."""
 
 import os
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,12 +15,6 @@ from django_dana import services, signals, tasks
 from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
-
-SERVICES = {
-    "postgresql": ("127.0.0.1", 5432),
-    "redis": ("127.0.0.1", 6379),
-    "rabbitmq": ("127.0.0.1", 5672),
-}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,14 +40,6 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is not there", pytrace=False)
     pytest.skip(f"{what} is not there")
-
-
-def need(service: str) -> None:
-    """Go on only if a service answers."""
-    try:
-        socket.create_connection(SERVICES[service], timeout=2).close()
-    except OSError:
-        missing(service)
 
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)

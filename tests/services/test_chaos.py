@@ -1,4 +1,4 @@
-"""A bad day: workers are killed, the broker and the database are cut off, and DANA loses a third of its replies.
+"""A bad day: workers are killed, the broker restarts twice, the database is cut off, DANA loses a third of its replies.
 
 In the end every order and cancel stands as DANA's books say, and nothing was sent twice with different content.
 The short form runs with ``--services``; the long one with ``CHAOS_ORDERS=500 CHAOS_CANCELS=200``.
@@ -28,7 +28,7 @@ from django_dana.simulator import Habits, Merchant, Simulator, WrongState
 from tests.conftest import account_with, new_order
 from tests.keys import DANA_PRIVATE_KEY, SHOP_PUBLIC_KEY
 from tests.services import processes
-from tests.services.cable import Cable
+from tests.services.brokers import Broker
 from tests.services.conftest import wait_for
 from tests.services.processes import Setup
 
@@ -124,15 +124,13 @@ class Killer:
             processes.end(process)
 
 
-def test_a_bad_day(
-    web: Setup, cable: tuple[Cable, str], simulator: Simulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_day(web: Setup, broker: Broker, simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("the database connections are cut with PostgreSQL's own means")
     started = time.monotonic()
     killer = Killer(web)
     try:
-        orders, cancels = live_through_the_day(cable[0], simulator)
+        orders, cancels = live_through_the_day(broker, simulator)
         killer.spare_them()
         simulator.faults.clear()
         assert simulator.wait_for_notifications(SETTLE_SECONDS)
@@ -155,19 +153,20 @@ def test_a_bad_day(
         print(f"\nchaos on {web.broker.partition(':')[0]}: {figures}")  # noqa: T201
 
 
-def live_through_the_day(broker: Cable, dana: Simulator) -> tuple[int, int]:
+def live_through_the_day(broker: Broker, dana: Simulator) -> tuple[int, int]:
     """Buy, pay and cancel, while things break; return how many orders and cancels there were."""
     chance = random.Random(11)
     cancels = 0
     for number in range(ORDERS):
         if number in (ORDERS // 3, 2 * ORDERS // 3):
-            broker.pull(2.0)
+            broker.restart(pause=2.0)
         if number in (ORDERS // 4, ORDERS // 2):
             cut_database()
         new_order()
         pay_some(dana, chance)
         cancels += cancels < CANCELS and cancel_one(chance)
         time.sleep(0.1)
+    broker.wait_until_restarted()
     wait_for(lambda: not Order.objects.filter(create_status__in=("new", "pending")).exists(), "end", SETTLE_SECONDS)
     deadline = time.monotonic() + SETTLE_SECONDS
     while cancels < CANCELS and time.monotonic() < deadline:

@@ -12,6 +12,7 @@ from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.conftest import fresh, fresh_cancel, new_order
 from tests.services import processes
+from tests.services.brokers import Broker
 from tests.services.conftest import wait_for
 from tests.services.processes import Setup
 from tests.wire import Wire
@@ -20,12 +21,12 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def work(web: Setup) -> Iterator[Callable[[], Any]]:
+def work(web: Setup) -> Iterator[Callable[..., Any]]:
     """Start a worker with each call."""
     started: list[Any] = []
 
-    def start() -> Any:
-        started.append(web.start_worker(f"worker-{len(started)}"))
+    def start(*options: str) -> Any:
+        started.append(web.start_worker(f"worker-{len(started)}", *options))
         return started[-1]
 
     yield start
@@ -39,7 +40,7 @@ def options(dana: Wire) -> dict[str, Any]:
     return {"BASE_URL": dana.url, "TIMEOUT": 2.0}
 
 
-def test_an_order_is_created_and_cancelled_by_a_worker(dana: Wire, work: Callable[[], Any]) -> None:
+def test_an_order_is_created_and_cancelled_by_a_worker(dana: Wire, work: Callable[..., Any]) -> None:
     work()
     dana.play(w.code("2005400"))
     order = new_order()
@@ -50,7 +51,7 @@ def test_an_order_is_created_and_cancelled_by_a_worker(dana: Wire, work: Callabl
     assert fresh(order).payment_status == "cancelled"
 
 
-def test_the_attempts_of_a_series_come_from_the_schedule_of_the_worker(dana: Wire, work: Callable[[], Any]) -> None:
+def test_the_attempts_of_a_series_come_from_the_schedule_of_the_worker(dana: Wire, work: Callable[..., Any]) -> None:
     work()
     dana.play(w.hang_up, w.hang_up, w.code("2005400"))
     order = new_order()
@@ -61,7 +62,7 @@ def test_the_attempts_of_a_series_come_from_the_schedule_of_the_worker(dana: Wir
     assert len(set(dana.bodies(CREATE_PATH))) == 1
 
 
-def test_a_worker_killed_in_its_call_loses_no_order(dana: Wire, work: Callable[[], Any]) -> None:
+def test_a_worker_killed_in_its_call_loses_no_order(dana: Wire, work: Callable[..., Any]) -> None:
     worker = work()
     dana.play(w.hang(dana))
     order = new_order()
@@ -84,7 +85,7 @@ def test_a_worker_killed_in_its_call_loses_no_order(dana: Wire, work: Callable[[
     assert len(set(dana.bodies(CREATE_PATH))) == 1
 
 
-def test_doubled_messages_make_one_call(dana: Wire, work: Callable[[], Any]) -> None:
+def test_doubled_messages_make_one_call(dana: Wire, work: Callable[..., Any]) -> None:
     dana.play(w.code("2005400"))
     order = new_order()
     for _ in range(20):
@@ -93,3 +94,21 @@ def test_doubled_messages_make_one_call(dana: Wire, work: Callable[[], Any]) -> 
     wait_for(lambda: fresh(order).create_status == Order.CreateStatus.SUCCESS, "success")
     time.sleep(1)
     assert len(dana.heard) == 1
+
+
+def test_after_a_restart_of_the_broker_messages_flow_again(
+    dana: Wire, broker: Broker, work: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    dana.play(w.code("2005400"))
+    before = new_order()
+    broker.restart(pause=1)
+    meanwhile = new_order()
+    # refused, or swallowed by a connection that is about to break
+    assert {record.name for record in caplog.records if record.levelname == "WARNING"} <= {"django_dana.tasks"}
+    broker.wait_until_restarted()
+    work()
+    # nothing sweeps here, so this one is created by its message
+    after = new_order()
+    wait_for(lambda: fresh(after).create_status == "success", "success after the restart")
+    tasks.retry_due()
+    assert [fresh(order).create_status for order in (before, meanwhile)] == ["success"] * 2
