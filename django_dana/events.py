@@ -21,19 +21,27 @@ def send_due(order_id: int) -> None:
     """Send what is due of one order, oldest first, until nothing is or somebody else is at it.
 
     An event that is being sent for the first time holds back the later ones, so that order_created comes before
-    order_paid; one that failed does not.
+    order_paid; one that failed does not, nor one whose sender never came back.
     """
     of_order = Event.objects.filter(order_id=order_id).select_related("order", "cancel_request")
     while event := of_order.due(timezone.now()).first():
-        being_sent = of_order.filter(pk__lt=event.pk, attempts=0).exists()
+        being_sent = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="").exists()
         if being_sent or not _claim(event):
             return
         _send(event)
 
 
 def _claim(event: Event) -> bool:
-    claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=timezone.now() + _SENDING)
+    """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
+    if event.attempts and not event.error:
+        logger.warning("The worker that sent %s for order %s ended before its receivers", event.name, event.order_id)
+    due_at = timezone.now() + max(_SENDING, _retry_delay(event))
+    claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=due_at, attempts=event.attempts + 1)
     return bool(claimed)
+
+
+def _retry_delay(event: Event) -> timedelta:
+    return _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)]
 
 
 def _send(event: Event) -> None:
@@ -55,7 +63,6 @@ def _send(event: Event) -> None:
         )
     # not save: where the receivers took longer than the claim, somebody else may have sent and deleted it
     Event.objects.filter(pk=event.pk).update(
-        due_at=timezone.now() + _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)],
-        attempts=event.attempts + 1,
+        due_at=timezone.now() + _retry_delay(event),
         error=type(errors[0][1]).__name__,
     )

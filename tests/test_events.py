@@ -199,6 +199,27 @@ def test_a_worker_that_dies_before_the_deletion_tells_it_again(
     assert not Event.objects.exists()
 
 
+def test_an_event_that_is_the_end_of_each_worker_holds_back_no_other_and_is_sent_ever_less_often(
+    order: Order, clock: Clock, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    deadly, paid = connect(signals.order_created, Death), connect(signals.order_paid)
+    due(order, "order_created")
+    due(order, "order_paid")
+    for calls, minutes in enumerate((5, 5, 5, 15, 60, 60), start=1):
+        with pytest.raises(Death):
+            events.send_due(order.pk)
+        assert deadly.call_count == calls
+        events.send_due(order.pk)
+        # the first time it might still be under way
+        assert paid.call_count == (calls > 1)
+        clock.forward(minutes=minutes, seconds=-1)
+        events.send_due(order.pk)
+        assert deadly.call_count == calls
+        clock.forward(seconds=2)
+    assert [event.name for event in Event.objects.all()] == ["order_created"]
+    assert "The worker that sent order_created for order" in caplog.text
+
+
 def test_two_senders_send_it_once(order: Order, clock: Clock, connect: Connect) -> None:
     # the second comes while the first is at it
     receiver = connect(signals.order_paid, lambda **kwargs: events.send_due(order.pk))

@@ -33,7 +33,7 @@ class Setup:
         broker: its address.
         queue: where their messages go.
         dana: options of the default account.
-        folder: where they write their logs.
+        folder: where they write their logs, and their receivers what they were told.
     """
 
     broker: str
@@ -50,15 +50,16 @@ class Setup:
             "CELERY_BROKER_URL": self.broker,
             "TEST_DANA_OPTIONS": json.dumps(self.dana),
             "TEST_QUEUE": self.queue,
+            "TEST_FOLDER": str(self.folder),
             "DJANGO_SETTINGS_MODULE": "tests.settings",
         }
 
-    def start_worker(self, name: str, *, concurrency: int = 2) -> subprocess.Popen[bytes]:
-        """Start a worker and wait until it is ready."""
+    def start_worker(self, name: str, *more: str, concurrency: int = 2) -> subprocess.Popen[bytes]:
+        """Start a worker, with more options, and wait until it is ready."""
         options = ["--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", "INFO"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--queues", self.queue]
         app = ["celery", "-A", "tests.services.worker_app", "worker"]
-        process = self.start(name, *app, *options, *quiet)
+        process = self.start(name, *app, *options, *quiet, *more)
         _wait_until_ready(process, self.log(name))
         return process
 

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from django_dana import services, tasks
 from django_dana.client.http import CREATE_PATH
-from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.models import ApiCall, CancelRequest, Event, Order
 from tests import wire as w
 from tests.conftest import fresh, fresh_cancel, new_order
+from tests.notices import notify
 from tests.services import processes
 from tests.services.brokers import Broker
 from tests.services.conftest import wait_for
@@ -112,3 +115,28 @@ def test_after_a_restart_of_the_broker_messages_flow_again(
     wait_for(lambda: fresh(after).create_status == "success", "success after the restart")
     tasks.retry_due()
     assert [fresh(order).create_status for order in (before, meanwhile)] == ["success"] * 2
+
+
+@pytest.mark.parametrize("how", ["hangs", "exits", "is killed", "raises"])
+def test_a_receiver_that_does_not_return_costs_time_and_no_event(
+    dana: Wire, web: Setup, work: Callable[..., Any], client: Client, how: str
+) -> None:
+    dana.play(w.code("2005400"))
+    work("--time-limit", "2")
+    bad = new_order(title="bad", metadata={"receiver": how})
+    wait_for((web.folder / f"misbehaved-{bad.pk}").exists, "bad receiver")
+    # DANA is answered by the web side, whatever the workers are doing
+    assert notify(client, bad).json()["responseCode"] == "2005600"
+    good = new_order(title="good")
+    wait_for(lambda: not Event.objects.filter(order=good).exists(), "event of another order")
+    sweep = partial(tasks.start, tasks.send_events, bad.pk)
+
+    def told() -> bool:
+        sweep()
+        return not Event.objects.exists()
+
+    wait_for(told, "event that comes again")
+    told_of = (web.folder / "told").read_text().splitlines()
+    assert sorted(set(told_of)) == ["bad order_created", "bad order_paid", "good order_created"]
+    assert (fresh(bad).create_status, fresh(bad).payment_status) == ("success", "paid")
+    assert len(dana.bodies(CREATE_PATH)) == 2
