@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 import pytest
 import time_machine
 from django.conf import settings as django_settings
+from django.db import connection
 
 from django_dana import services, signals, tasks
 from django_dana.models import CancelRequest, Order
@@ -112,6 +114,19 @@ def fresh(order: Order) -> Order:
 def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
     """Return the cancel request as the database has it."""
     return CancelRequest.objects.get(pk=cancel_request.pk)
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The SQL of what is done meanwhile."""
+    heard: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        heard.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield heard
 
 
 @pytest.fixture

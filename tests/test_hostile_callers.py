@@ -1,8 +1,10 @@
 """Who is not DANA, or not well: no caller gets a payment booked, a traceback, a redirect, or our memory."""
 
 import base64
+import itertools
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,13 +13,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db.models import Count, Min
 from django.test import Client
 
 from django_dana import conf, formats, services
 from django_dana.models import Notification, Order
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
-from tests.conftest import account_with, new_order
+from tests.conftest import account_with, new_order, statements
 from tests.notices import PATH, assert_answer, compact, headers, notice, send, state
 
 pytestmark = pytest.mark.django_db
@@ -307,6 +310,22 @@ def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monk
     for left in (151, 52, 5, 5):
         send(client, b"{", {})
         assert Notification.objects.count() == left
+
+
+def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(client: Client) -> None:
+    """FLOOD_RUNS=100000 sends that many."""
+    old = Notification.objects.bulk_create(Notification(body="old") for _ in range(services.MAX_REFUSED))
+    oldest = min(message.pk for message in old)
+    forge = itertools.cycle(FORGERIES.values())
+    body = b"{}"
+    for number in range(1, int(os.environ.get("FLOOD_RUNS") or 50) + 1):
+        with statements() as sql:
+            response = send(client, body, next(forge)(body))
+        assert_answer(response, "4015600")
+        assert [statement.split()[0] for statement in sql] == ["INSERT", "SELECT", "DELETE"]
+        assert not any("COUNT(" in statement for statement in sql)
+        kept = Notification.objects.aggregate(Count("pk"), Min("pk"))
+        assert kept == {"pk__count": services.MAX_REFUSED, "pk__min": oldest + number}
 
 
 HEAVY = {

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any, NoReturn
@@ -22,7 +21,7 @@ from django_dana import facts as fact_rules
 from django_dana import formats, services, tasks
 from django_dana.models import ApiCall, Event, Notification, Order
 from tests import keys
-from tests.conftest import NOW, Clock, account_with, fresh, new_order
+from tests.conftest import NOW, Clock, account_with, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
 
 pytestmark = pytest.mark.django_db
@@ -671,7 +670,7 @@ def test_an_account_that_can_not_be_read_at_all_is_our_fault(client: Client, ord
 def test_the_number_of_queries_is_constant(client: Client, clock: Clock, settings: Any) -> None:
     def queries() -> int:
         order = new_order()
-        with _counting() as counted:
+        with statements() as counted:
             notify(client, order)
         return len(counted)
 
@@ -681,18 +680,6 @@ def test_the_number_of_queries_is_constant(client: Client, clock: Clock, setting
         new_order()
     assert queries() == few
     assert few <= 14
-
-
-@contextmanager
-def _counting() -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def count(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
-        statements.append(sql)
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(count):
-        yield statements
 
 
 def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
