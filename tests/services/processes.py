@@ -56,8 +56,16 @@ class Setup:
 
     def start_worker(self, name: str, *more: str, concurrency: int = 2) -> subprocess.Popen[bytes]:
         """Start a worker, with more options, and wait until it is ready."""
-        options = ["--pool", "prefork", "--concurrency", str(concurrency), "--loglevel", "INFO"]
-        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--queues", self.queue]
+        options = ["--pool", "prefork", "--concurrency", str(concurrency), "--hostname", f"{name}@%h"]
+        quiet = [
+            "--loglevel",
+            "INFO",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--queues",
+            self.queue,
+        ]
         app = ["celery", "-A", "tests.services.worker_app", "worker"]
         process = self.start(name, *app, *options, *quiet, *more)
         _wait_until_ready(process, self.log(name))
@@ -65,7 +73,7 @@ class Setup:
 
     def start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
         """Start a Python module as a process."""
-        with self.log(name).open("wb") as output:
+        with self.log(name).open("ab") as output:
             return subprocess.Popen(
                 [sys.executable, "-m", *module],
                 cwd=ROOT,

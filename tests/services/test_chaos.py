@@ -90,19 +90,21 @@ class Killer:
         self._chance = random.Random(7)
         self._stop = threading.Event()
         self._running: dict[str, Any] = {}
-        self.kills = 0
-        for number in range(3):
-            self._start(f"worker-{number}")
-        for number in range(2):
-            self._start(f"sweeper-{number}")
+        self._starts = 0
+        self.kills = self.crashes = 0
+        for name in ("worker-0", "worker-1", "worker-2", "sweeper-0", "sweeper-1"):
+            self._start(name)
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
 
     def _start(self, name: str) -> None:
+        self._starts += 1
         if name.startswith("worker"):
-            options = ["--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle"]
+            # RabbitMQ lets two workers of one name not live together, nor one right after the other
+            options = ["--pool", "prefork", "--concurrency", "2", "--hostname", f"{name}-{self._starts}@%h"]
             app = ["celery", "-A", "tests.services.worker_app", "worker", "--loglevel", "WARNING"]
-            self._running[name] = self._web.start(name, *app, *options, "--queues", self._web.queue)
+            quiet = ["--without-gossip", "--without-mingle", "--queues", self._web.queue]
+            self._running[name] = self._web.start(name, *app, *options, *quiet)
         else:
             self._running[name] = self._web.start(name, "tests.services.sweeper")
 
@@ -112,6 +114,13 @@ class Killer:
             processes.kill(self._running[name])
             self._start(name)
             self.kills += 1
+            for name in self._ended():
+                self._start(name)
+                self.crashes += 1
+
+    def _ended(self) -> list[str]:
+        """Those that ended by themselves; in a shop, systemd or the like starts them again."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
 
     def spare_them(self) -> None:
         """Kill nobody any more."""
@@ -142,6 +151,7 @@ def test_a_bad_day(web: Setup, broker: Broker, simulator: Simulator, capsys: pyt
         "orders": orders,
         "cancels": cancels,
         "workers killed": killer.kills,
+        "workers that ended by themselves": killer.crashes,
         "API calls": ApiCall.objects.count(),
         "lost calls": ApiCall.objects.filter(duration_ms=None).count(),
         "rows of the table": dict(Counter(ApiCall.objects.values_list("concluded_by", flat=True))),
