@@ -34,7 +34,7 @@ def prune(*, before: datetime, batch_size: int = 1000, dry_run: bool = False) ->
     """
     replies = ApiCall.objects.filter(started_at__lt=before).exclude(response_body="")
     messages = Notification.objects.filter(received_at__lt=before).exclude(body="")
-    strangers = Notification.objects.filter(received_at__lt=before, verified=False)
+    strangers = Notification.objects.refused().filter(received_at__lt=before)
     settled = settled_orders(before)
     calls = notifications = refused = 0
     for first, last in _batches(settled, batch_size):

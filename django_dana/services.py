@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -299,10 +300,14 @@ def keep_notification(
         error=error[:300],
     )
     if not verified:
-        refused = Notification.objects.filter(verified=False).order_by("-id")
-        surplus = list(refused.values_list("pk", flat=True)[MAX_REFUSED : MAX_REFUSED + 100])
+        surplus = list(_surplus().values_list("pk", flat=True))
         Notification.objects.filter(pk__in=surplus).delete()
     return notification
+
+
+def _surplus() -> QuerySet[Notification]:
+    """The next refused messages that are too many, the latest first."""
+    return Notification.objects.refused().order_by("-id")[MAX_REFUSED : MAX_REFUSED + 100]
 
 
 def find_order(aliases: Collection[str], *, merchant_id: str, partner_reference_no: str) -> Order | None:

@@ -77,6 +77,15 @@ class ApiCall(models.Model):
         return f"{self.operation} {self.external_id}"
 
 
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    """What came from DANA, and what did not."""
+
+    def refused(self) -> Self:
+        """Messages that nobody proved to be DANA's."""
+        # not verified=False, which becomes NOT verified, for which SQLite takes no index
+        return self.filter(verified__in=[False])
+
+
 class Notification(models.Model):
     """One message from DANA, kept as it came."""
 
@@ -110,6 +119,8 @@ class Notification(models.Model):
     )
     outcome = models.CharField(_("outcome"), max_length=13, choices=Outcome.choices, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notification")

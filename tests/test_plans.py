@@ -1,0 +1,30 @@
+"""What is looked for again and again is found by an index, however many orders there are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+
+from django_dana import services, tasks
+
+pytestmark = pytest.mark.django_db
+
+FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
+    (tasks.abandoned, "dana_call_open"),
+    (tasks.due_creates, "dana_order_due"),
+    (tasks.due_cancels, "dana_cancel_due"),
+    (tasks.due_questions, "dana_order_to_ask"),
+    (tasks.paid_sample, "dana_order_paid"),
+    (services._surplus, "dana_notification_verified"),
+]
+
+
+@pytest.mark.parametrize(("find", "index"), FINDS, ids=[index for _, index in FINDS])
+def test_it_is_found_by_its_index(find: Callable[[], QuerySet[Any]], index: str) -> None:
+    if connection.vendor == "postgresql":
+        # its tables are empty here, and then it would not care for an index
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert index in find().values_list("pk", flat=True).explain()
