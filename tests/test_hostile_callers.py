@@ -312,6 +312,7 @@ def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monk
         assert Notification.objects.count() == left
 
 
+@pytest.mark.django_db(transaction=True)
 def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(client: Client) -> None:
     """FLOOD_RUNS=100000 sends that many."""
     old = Notification.objects.bulk_create(Notification(body="old") for _ in range(services.MAX_REFUSED))
@@ -322,7 +323,8 @@ def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(clie
         with statements() as sql:
             response = send(client, body, next(forge)(body))
         assert_answer(response, "4015600")
-        assert [statement.split()[0] for statement in sql] == ["INSERT", "SELECT", "DELETE"]
+        verbs = [statement.split()[0] for statement in sql]
+        assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "DELETE"]
         assert not any("COUNT(" in statement for statement in sql)
         kept = Notification.objects.aggregate(Count("pk"), Min("pk"))
         assert kept == {"pk__count": services.MAX_REFUSED, "pk__min": oldest + number}
