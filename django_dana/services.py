@@ -325,7 +325,10 @@ def conclude_notification(
 ) -> None:
     """Note what became of a message."""
     notification.outcome, notification.order, notification.error = outcome, order, error[:300]
-    notification.save(update_fields=["outcome", "order", "error"])
+    if order is not None:
+        # of several accounts with one merchant, only the order tells which it is
+        notification.account = order.account
+    notification.save(update_fields=["account", "outcome", "order", "error"])
 
 
 def apply_notification(notification: Notification, order: Order, account: Account, report: Report) -> None:

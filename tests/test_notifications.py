@@ -406,6 +406,7 @@ def test_accounts_that_share_a_merchant_find_the_order_of_either(client: Client,
         order = new_order(account=alias)
         assert_answer(notify(client, order), "2005600")
         assert fresh(order).payment_status == "paid"
+        assert Notification.objects.get(order=order).account == alias
 
 
 def test_the_key_of_one_account_books_nothing_of_another(client: Client, order: Order, settings: Any) -> None:
