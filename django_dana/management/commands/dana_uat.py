@@ -45,6 +45,7 @@ class Command(BaseCommand):
         _check_writable(options["output"])
         self.stdout.write(f"Merchant {sandbox.account.merchant_id} at {sandbox.account.base_url}")
         self.stdout.write("Finish Notify comes last: one order has to expire, which takes two and a quarter minutes.")
+        self.stdout.write(f"        {'scenario':<36}{'answered':<20}remark")
         results = []
         for result in runner.run(sandbox, wait=options["wait"]):
             results.append(result)
