@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 import time_machine
 from django.conf import settings as django_settings
@@ -17,6 +18,11 @@ from django_dana import services, signals, tasks
 from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
+
+
+# a busy machine fails no test: how long an example takes says nothing about what it shows
+hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

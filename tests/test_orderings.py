@@ -188,8 +188,6 @@ def test_the_end_depends_only_on_danas_books(dana: Wire) -> None:
     Orderings.wire = dana
     run_state_machine_as_test(
         Orderings,
-        settings=settings(
-            max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=60, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
     )
     assert Order.objects.exists()

@@ -132,7 +132,9 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["next_attempt_at"], name="dana_order_due"),
                     models.Index(fields=["next_sync_at"], name="dana_order_to_ask"),
-                    models.Index(fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"),
+                    models.Index(
+                        fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"
+                    ),
                     models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
                     models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
                     models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
