@@ -19,7 +19,6 @@ from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
 
-
 # a busy machine fails no test: how long an example takes says nothing about what it shows
 hypothesis.settings.register_profile("suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("suite")
