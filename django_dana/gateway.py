@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -190,8 +190,8 @@ class _Call:
 
 @transaction.atomic
 def _claim_create(order_id: int, line: _Line) -> _Call | None:
+    order = _take(order_id, line.account)
     now = timezone.now()
-    order = _take(order_id, line.account, now)
     if order is None or order.next_attempt_at is None or order.next_attempt_at > now:
         return None
     if now >= order.valid_up_to or not order.is_open or order.create_status == Order.CreateStatus.SUCCESS:
@@ -209,8 +209,8 @@ def _claim_create(order_id: int, line: _Line) -> _Call | None:
 
 @transaction.atomic
 def _claim_cancel(cancel_request: CancelRequest, line: _Line) -> _Call | None:
+    order = _take(cancel_request.order_id, line.account)
     now = timezone.now()
-    order = _take(cancel_request.order_id, line.account, now)
     cancel_request.refresh_from_db()
     if order is None or cancel_request.next_attempt_at is None or cancel_request.next_attempt_at > now:
         return None
@@ -225,21 +225,23 @@ def _claim_cancel(cancel_request: CancelRequest, line: _Line) -> _Call | None:
 
 @transaction.atomic
 def _claim_question(order_id: int, line: _Line, not_within: timedelta) -> _Call | None:
+    order = _take(order_id, line.account)
     now = timezone.now()
-    order = _take(order_id, line.account, now)
     if order is None or (order.asked_at is not None and order.asked_at > now - not_within):
         return None
     order.asked_at = now
     return _open(order, ApiCall.Operation.QUERY)
 
 
-def _take(order_id: int, account: Account, now: datetime) -> Order | None:
+def _take(order_id: int, account: Account) -> Order | None:
     """Take the lease on an order, or None where a call holds it.
 
     Under the row's lock, and found by its key alone: a compare-and-swap whose condition reads other columns goes by
     their indexes on MariaDB, in another order than the writes that change them, and deadlocks.
     """
     order = Order.objects.lock(order_id)
+    # the time after the wait for the lock, during which a person may have made it due
+    now = timezone.now()
     if order.is_held(now):
         return None
     order.lease_token = uuid.uuid4()

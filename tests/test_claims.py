@@ -5,16 +5,25 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, connections
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    connections,
+)
 from django.test import Client
 from django.utils import timezone
 
 from django_dana import gateway, services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH
+from django_dana.facts import Ledger
 from django_dana.models import ApiCall, Event, Notification, Order
 from tests import wire as w
 from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order
@@ -169,6 +178,23 @@ def test_two_workers_at_one_cancel_make_one_call(dana: Wire) -> None:
         assert len(dana.bodies(CANCEL_PATH)) == 1
         assert (fresh_cancel(request).status, fresh_cancel(request).attempts) == ("success", 1)
         assert names(order).count("order_cancelled") <= 1
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_workers_a_sweep_and_an_impatient_person_at_one_row_make_one_call(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        dana.heard.clear()
+        dana.play(w.code("2005400"))
+        order = new_order()
+        create = partial(tasks.create_order, order.pk)
+        at_once(create, create, tasks.retry_due, tasks.retry_due, partial(services.retry_order, order))
+        assert (len(dana.bodies(CREATE_PATH)), fresh(order).create_status) == (1, "success")
+        dana.play(w.code("2005700"))
+        request = services.cancel_order(fresh(order))
+        cancel = partial(tasks.cancel_order, request.pk)
+        at_once(cancel, cancel, tasks.retry_due, tasks.retry_due, partial(services.retry_cancel, request))
+        assert (len(dana.bodies(CANCEL_PATH)), fresh_cancel(request).status) == (1, "success")
 
 
 @needs_a_server
@@ -448,6 +474,59 @@ def test_the_order_of_a_dead_worker_waits_for_its_lease_and_is_taken_up_again(
     call.refresh_from_db()
     assert (call.duration_ms, call.concluded_by) == (None, "no_reply")
     assert call.error == "the worker ended before the answer was recorded"
+
+
+_SESSION = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT CONNECTION_ID()"}
+_END = {"postgresql": "SELECT pg_terminate_backend(%s)", "mysql": "KILL %s"}
+
+
+def cut_off() -> None:
+    """End this thread's session in the database, as a restart of the database does."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SESSION[connection.vendor])
+        (session,) = cursor.fetchone()
+    assert at_once(lambda: connection.cursor().execute(_END[connection.vendor], [session])) != []
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="a database in a file can't hang up")
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("operation", ["create", "cancel"])
+@pytest.mark.parametrize("when", ["after the call", "while it records"])
+def test_a_database_that_goes_away_leaves_an_open_call_and_the_sweep_settles_it(
+    dana: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch, when: str, operation: str
+) -> None:
+    order = created_order(dana) if operation == "cancel" else new_order()
+    start = partial(tasks.create_order, order.pk)
+    if operation == "cancel":
+        start = partial(tasks.cancel_order, services.cancel_order(order).pk)
+    dana.heard.clear()
+    dana.play(w.code("2005700" if operation == "cancel" else "2005400"))
+    owner, name = (gateway, "_recording") if when == "after the call" else (Ledger, "save")
+    act = getattr(owner, name)
+
+    def cut_off_and_act(*args: Any) -> Any:
+        cut_off()
+        return act(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, cut_off_and_act)
+        with pytest.raises((OperationalError, InterfaceError)):
+            start()
+    # as Celery does after each task
+    close_old_connections()
+    lost = order.api_calls.get(operation=operation)
+    assert (lost.duration_ms, lost.error) == (None, "")
+    until = fresh(order).lease_until
+    assert until is not None
+    clock.to(until + timedelta(milliseconds=1))
+    tasks.retry_due()
+    assert len(dana.heard) == 2
+    assert len({request.body for request in dana.heard}) == 1
+    order = fresh(order)
+    assert (order.create_status, order.lease_token) == ("success", None)
+    assert order.payment_status == ("cancelled" if operation == "cancel" else "initiated")
+    lost.refresh_from_db()
+    assert lost.error == "the worker ended before the answer was recorded"
 
 
 @pytest.mark.django_db
