@@ -32,7 +32,7 @@ from tests.wire import Act, Heard, Wire
 
 needs_a_server = pytest.mark.skipif(
     "connection.vendor == 'sqlite' and not connection.settings_dict['TEST'].get('NAME')",
-    reason="threads can't share an SQLite database in memory; set DATABASE_URL to PostgreSQL or MariaDB",
+    reason="threads can't share an SQLite database in memory; set DATABASE_URL to PostgreSQL, MariaDB or a file",
 )
 
 ROUNDS = 5
