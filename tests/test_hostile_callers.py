@@ -32,11 +32,12 @@ def order() -> Order:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_touched(order: Order) -> Iterator[None]:
-    """Whatever these callers send, no order, cancel request or event changes."""
+def nothing_is_touched(order: Order, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever these callers send, no order, cancel request or event changes, and no traceback fills the log."""
     before = state()
     yield
     assert state() == before
+    assert [record for record in caplog.get_records("call") if record.exc_info] == []
 
 
 def changed(given: dict[str, str], **changes: str | None) -> dict[str, str]:
@@ -358,7 +359,9 @@ def test_128_kib_of_the_worst_are_handled_at_once(client: Client, unit: bytes, s
 # -- what is shown and logged -----------------------------------------------------------------------------------------
 
 
-def test_debug_shows_no_traceback(client: Client, order: Order, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_no_traceback(
+    client: Client, order: Order, settings: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     settings.DEBUG = True
 
     def fail(*args: Any, **kwargs: Any) -> None:
@@ -369,6 +372,11 @@ def test_debug_shows_no_traceback(client: Client, order: Order, settings: Any, m
     assert_answer(response, "5005601")
     assert b"ZeroDivision" not in response.content
     assert b"secret" not in response.content
+    # this one was DANA, and the fault is ours
+    assert [record.exc_info is not None for record in caplog.records if record.name == "django_dana.webhook.views"] == [
+        True
+    ]
+    caplog.clear()
     assert_answer(send(client, b"{", {}), "4015600")
 
 

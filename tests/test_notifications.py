@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from django_dana import facts as fact_rules
 from django_dana import formats, services, tasks
 from django_dana.models import ApiCall, Event, Notification, Order
+from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import NOW, Clock, account_with, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
@@ -560,18 +561,25 @@ def test_the_answer_is_the_same_in_every_language(client: Client, order: Order, 
     assert response.json() == {"responseCode": "2005600", "responseMessage": "Successful"}
 
 
+def send_without_length(body: bytes, content: BytesIO) -> Any:
+    """Send a body in chunks, as only ASGI takes it."""
+    given = [(name.lower().encode(), value.encode()) for name, value in headers(body).items()]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": given}
+    return resolve(PATH).func(ASGIRequest(scope, content))
+
+
 def test_under_asgi_a_body_without_a_length_is_read(order: Order) -> None:
     body = compact(notice(order))
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": PATH,
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers(body).items()],
-    }
-    view = resolve(PATH).func
-    response = view(ASGIRequest(scope, BytesIO(body)))
-    assert response.data["responseCode"] == "2005600"
+    assert send_without_length(body, BytesIO(body)).data["responseCode"] == "2005600"
     assert fresh(order).payment_status == "paid"
+
+
+def test_under_asgi_no_more_is_read_than_may_be_kept(order: Order) -> None:
+    content = BytesIO(b" " * (10 * MAX_BODY_BYTES))
+    response = send_without_length(b"{}", content)
+    assert (response.data["responseCode"], response.status_code) == ("4005601", 413)
+    assert content.tell() <= MAX_BODY_BYTES + 1
+    assert not Notification.objects.exists()
 
 
 # -- when our side fails ----------------------------------------------------------------------------------------------

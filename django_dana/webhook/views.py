@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 from django.utils.decorators import method_decorator
 from rest_framework.exceptions import APIException, AuthenticationFailed, MethodNotAllowed, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
@@ -153,7 +153,12 @@ def _check_size(request: HttpRequest) -> None:
         raise NoLength from None
     try:
         # the header first, so that what is announced as too large is not even read
-        if length > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
+        if length > MAX_BODY_BYTES:
+            raise TooLarge
+        if not length and not hasattr(request, "_body"):
+            # ASGI lets a body come without its length, and Django would read all of it
+            request._body = request.read(MAX_BODY_BYTES + 1)
+        if len(request.body) > MAX_BODY_BYTES:
             raise TooLarge
     except RequestDataTooBig:
         raise TooLarge from None
@@ -166,8 +171,9 @@ def _answer_error(error: Exception, context: dict[str, Any]) -> Response:
     except Exception as second_error:  # noqa: BLE001  the database may be gone just as it was for the first
         answer, error = answers.OUR_FAULT, second_error
     if answer is answers.OUR_FAULT:
-        # DANA tries again for up to seven days
-        logger.error("A notification was not applied", exc_info=error)
+        # DANA tries again for up to seven days; no stranger fills the log with tracebacks
+        is_bug = not isinstance(error, OutOfReach | UnreadablePostError)
+        logger.error("A notification was not applied (%s)", type(error).__name__, exc_info=error if is_bug else None)
     return answer.response()
 
 
