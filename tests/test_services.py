@@ -236,6 +236,15 @@ def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pyt
     assert [record.name for record in caplog.records] == ["django_dana.tasks"]
     tasks.retry_due()
     assert fresh(order).create_status == "success"
+    caplog.clear()
+    dana.play(w.code("2005700"))
+    started = time.monotonic()
+    with caplog.at_level(logging.WARNING):
+        request = services.cancel_order(fresh(order))
+    assert time.monotonic() - started < 1
+    assert [record.name for record in caplog.records] == ["django_dana.tasks"]
+    tasks.retry_due()
+    assert CancelRequest.objects.get(pk=request.pk).status == "success"
 
 
 # -- cancel -------------------------------------------------------------------------------------------------------
