@@ -229,6 +229,9 @@ def dead_broker(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.usefixtures("dead_broker")
 def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pytest.LogCaptureFixture) -> None:
     dana.play(w.code("2005400"))
+    # the first one imports the broker's library and more, which is not what is timed
+    new_order()
+    caplog.clear()
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         order = new_order()
