@@ -1,4 +1,4 @@
-"""A process that sweeps again and again: ``python -m tests.services.sweeper``."""
+"""A process that sweeps again and again: ``python -m tests.chaos.sweeper``."""
 
 import logging
 import time

@@ -106,7 +106,7 @@ class Killer:
             quiet = ["--without-gossip", "--without-mingle", "--queues", self._web.queue]
             self._running[name] = self._web.start(name, *app, *options, *quiet)
         else:
-            self._running[name] = self._web.start(name, "tests.services.sweeper")
+            self._running[name] = self._web.start(name, "tests.chaos.sweeper")
 
     def _go_on(self) -> None:
         while not self._stop.wait(KILL_EVERY):

@@ -1,0 +1,1 @@
+"""A bad day, on real services."""
