@@ -110,11 +110,13 @@ def jakarta_time(moment: datetime) -> str:
 def parse_time(value: Any) -> datetime | None:
     """Return the aware moment that DANA means, or None where ``value`` is no time.
 
-    DANA writes ISO 8601 with an offset; a captured LinkAja payment has epoch milliseconds in a string.
+    DANA writes ISO 8601 with an offset; a captured LinkAja payment has epoch milliseconds in a string. As a number
+    they were never seen, but would mean the same.
     """
-    if not isinstance(value, str):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     try:
+        value = str(value)
         if _EPOCH_MILLISECONDS.fullmatch(value):
             return datetime.fromtimestamp(int(value) / 1000, UTC)
         moment = datetime.fromisoformat(value)
