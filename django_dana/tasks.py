@@ -28,6 +28,8 @@ _LONGEST_COUNTDOWN: Final = 15.0
 #: The longest that a task of ours works when all goes well: three kinds of rows, and the last call of each.
 LONGEST_TASK: Final = 240.0
 
+_ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
 _BATCH: Final = 100
 _SWEEP_SECONDS: Final = 60.0
 
@@ -84,8 +86,9 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
     try:
         with app.producer_pool.acquire(block=True) as producer:
             # Left to itself, kombu tries for seconds to reach a broker that refuses, also with retry=False.
-            producer.connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
-            task.apply_async((pk,), countdown=countdown, producer=producer, retry=False)
+            producer.connection.ensure_connection(**_ONCE_MORE)
+            # The pool's connection may be older than the last restart of the broker; that shows when it is used.
+            task.apply_async((pk,), countdown=countdown, producer=producer, retry=True, retry_policy=_ONCE_MORE)
     except Exception as error:  # noqa: BLE001  each broker has its own errors, and none may cost an order
         logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
 
