@@ -13,6 +13,7 @@ import pytest
 import time_machine
 from django.conf import settings as django_settings
 from django.db import connection
+from django.utils import translation
 
 from django_dana import services, signals, tasks
 from django_dana.models import CancelRequest, Order
@@ -50,6 +51,12 @@ def missing(what: str) -> NoReturn:
 
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def no_language_of_another_test() -> None:
+    """LocaleMiddleware leaves the thread in the language of its last request."""
+    translation.deactivate()
 
 
 @pytest.fixture
