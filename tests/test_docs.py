@@ -1,7 +1,13 @@
 """The documentation says what the code does."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from django_dana.simulator.control import ACTIONS
+from django_dana.simulator.faults import CALL_KINDS, CALLS, NOTIFY, NOTIFY_KINDS, Fault
 from tests.rules_page import page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -9,3 +15,15 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def test_the_page_of_the_rules_is_the_tables() -> None:
     assert (DOCS / "rules.rst").read_text() == page(), "run: python -m tests.rules_page > docs/rules.rst"
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted(
+        {*CALLS, NOTIFY, *CALL_KINDS, *NOTIFY_KINDS}
+        | {item.name for item in fields(Fault)} - {"operation", "kind", "number"}
+        | {name.split("/")[-1] for _, name in ACTIONS}
+    ),
+)
+def test_the_page_of_the_simulator_tells_of(word: str) -> None:
+    assert re.search(rf"``[^`]*\b{word}\b", (DOCS / "simulator.rst").read_text())

@@ -31,7 +31,8 @@ def answer(dana: "Simulator", request: Request) -> Reply:
     if request.method != "GET" and not request.header("Content-Type").startswith("application/json"):
         return _json(415, {"error": "Send Content-Type: application/json."})
     try:
-        return _json(200, action(dana, parse_json_object(request.body or b"{}")))
+        values = request.query if request.method == "GET" else parse_json_object(request.body or b"{}")
+        return _json(200, action(dana, values))
     except KeyError as error:
         return _json(400, {"error": f"{error} is missing."})
     except LookupError as error:

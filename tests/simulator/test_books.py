@@ -72,6 +72,7 @@ def test_control__orders(dana: Simulator, shop: Shop, listener: Listener) -> Non
     assert control(dana, "POST", "notifications/resend", {"number": 99}).status_code == 404
     assert dana.wait_for_notifications()
     assert len(control(dana, "GET", "notifications").json()["notifications"]) == 4
+    assert len(control(dana, "GET", "notifications?reference=INV-2").json()["notifications"]) == 1
 
 
 def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:

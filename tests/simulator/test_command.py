@@ -91,6 +91,12 @@ def test_fault_that_is_none() -> None:
         call_command("dana_simulator", port=0, fault=["create:explode"])
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0], ids=["nan", "inf", "negative"])
+def test_delay_that_is_none(seconds: float) -> None:
+    with pytest.raises(CommandError, match="notify_delays can't be"):
+        call_command("dana_simulator", port=0, notify_delay=[seconds])
+
+
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command end as soon as it has begun to serve."""

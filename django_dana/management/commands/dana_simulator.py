@@ -3,7 +3,6 @@
 import signal
 import threading
 from argparse import ArgumentParser
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +53,7 @@ class Command(BaseCommand):
         accounts = [account for account in conf.accounts() if account.is_sandbox]
         if not accounts:
             raise CommandError("The simulator serves sandbox accounts only, and the DANA setting has none.")
-        habits = Habits()
-        if options["notify_delay"]:
-            habits = replace(habits, notify_delays=tuple(options["notify_delay"]))
+        changes = {"notify_delays": options["notify_delay"]} if options["notify_delay"] else {}
         key_file = options["private_key_file"]
         try:
             dana = Simulator(
@@ -66,7 +63,7 @@ class Command(BaseCommand):
                 private_key=keys.load_or_create(key_file) if key_file else None,
                 seed=options["seed"],
                 faults=options["fault"],
-                habits=habits,
+                habits=Habits().changed(changes),
                 public_url=options["public_url"],
             )
         except (ValueError, OSError) as error:
