@@ -7,16 +7,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import response_rules
 from django_dana.admin.rendering import link, pretty_text, pretty_value
 from django_dana.admin.windows import ORDER_COLUMNS, Window
 from django_dana.models import ApiCall, Notification
-
-_RULES = {
-    ApiCall.Operation.CREATE: response_rules.CREATE,
-    ApiCall.Operation.QUERY: response_rules.QUERY,
-    ApiCall.Operation.CANCEL: response_rules.CANCEL,
-}
 
 
 class EvidenceWindow(Window):
@@ -62,8 +55,7 @@ class ApiCallAdmin(EvidenceWindow):
         """Return what DANA's table says of the answer."""
         if call.duration_ms is None and not call.concluded_by:
             return gettext("No answer is recorded: the call is under way, or the worker ended before its end.")
-        rule = _RULES[ApiCall.Operation(call.operation)].rows.get(call.concluded_by)
-        return gettext(rule.advice) if rule else "-"
+        return gettext(call.rule.advice) if call.rule else "-"
 
     @admin.display(description=_("response"))
     def shown_response(self, call: ApiCall) -> SafeString:

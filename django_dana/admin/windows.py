@@ -97,7 +97,7 @@ def ask_dana(order: Order) -> Told:
             gettext("DANA could not be asked now: a call is under way, or the account is not usable.")
         )
     question = fresh.api_calls.filter(operation=ApiCall.Operation.QUERY).latest("id")
-    rule = response_rules.QUERY.rows.get(question.concluded_by, response_rules.QUERY.no_reply)
+    rule = question.rule or response_rules.QUERY.no_reply
     if rule.outcome is not Outcome.SUCCESS:
         return Told(gettext(rule.advice), messages.WARNING)
     return Told(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})

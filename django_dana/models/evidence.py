@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import response_rules
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
+from django_dana.response_rules import Rule
 
 #: Characters of a reply that are kept; DANA's own replies are far shorter.
 MAX_KEPT: Final = 16_384
@@ -75,6 +76,18 @@ class ApiCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.external_id}"
+
+    @property
+    def rule(self) -> Rule | None:
+        """The row of DANA's table by which the call was concluded."""
+        return _TABLES[self.Operation(self.operation)].rows.get(self.concluded_by)
+
+
+_TABLES: Final = {
+    ApiCall.Operation.CREATE: response_rules.CREATE,
+    ApiCall.Operation.QUERY: response_rules.QUERY,
+    ApiCall.Operation.CANCEL: response_rules.CANCEL,
+}
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):

@@ -88,7 +88,6 @@ METHODS: Final = (
     Method("NETWORK_PAY", "NETWORK_PAY_PC_INDOMARET", "Indomaret"),
     Method("NETWORK_PAY", "NETWORK_PAY_PL_INDODANA", "Indodana, pay later"),
 )
-PAY_OPTIONS: Final = tuple(method.pay_option for method in METHODS if method.pay_option)
 BALANCE: Final = METHODS[0]
 
 

@@ -8,8 +8,6 @@ from urllib.parse import quote
 
 from django_dana.simulator.http import Reply
 
-BLUE: Final = "#118eea"
-
 
 class Html(str):
     """Text that is HTML already; everything else is escaped when it enters a page."""

@@ -10,14 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
-from django_dana import response_rules
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
-
-_TABLES = {
-    ApiCall.Operation.CREATE: response_rules.CREATE,
-    ApiCall.Operation.QUERY: response_rules.QUERY,
-    ApiCall.Operation.CANCEL: response_rules.CANCEL,
-}
 
 Entry = tuple[datetime, str]
 
@@ -84,10 +77,9 @@ def _entries(order: Order) -> Iterator[Entry]:
 def _end(call: ApiCall) -> str:
     if call.duration_ms is None:
         return f"still open: {call.error or 'nobody has seen its end yet'}"
-    rule = _TABLES[ApiCall.Operation(call.operation)].rows.get(call.concluded_by)
     answer = f"{call.response_code} {call.response_message}" if call.response_code else call.error
     http = f"HTTP {call.http_status}, " if call.http_status else ""
-    concluded = f" ⇒ {rule.outcome.value} ({rule.code} {rule.name})" if rule else ""
+    concluded = f" ⇒ {call.rule.outcome.value} ({call.rule.code} {call.rule.name})" if call.rule else ""
     return f"{http}{call.duration_ms} ms: {answer}{concluded}"
 
 
