@@ -36,7 +36,7 @@ def load_or_create(path: str | os.PathLike[str]) -> RSAPrivateKey:
     path = Path(path)
     if not path.exists():
         _write_once(path, private_pem(generate()))
-    return signing.load_private_key(path.read_text(encoding="ascii"))
+    return signing.load_private_key(path.read_text(encoding="ascii", errors="replace"))
 
 
 def _write_once(path: Path, text: str) -> None:

@@ -91,6 +91,16 @@ def test_fault_that_is_none() -> None:
         call_command("dana_simulator", port=0, fault=["create:explode"])
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("missing/dana.pem", "No such file or directory"), ("shopping.txt", "neither PEM nor base64")]
+)
+def test_key_file_that_is_none(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "shopping.txt").write_text("milk, eggs")
+
+    with pytest.raises(CommandError, match=f"key file .*{name} can't be used: {reason}"):
+        call_command("dana_simulator", port=0, private_key_file=tmp_path / name)
+
+
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0], ids=["nan", "inf", "negative"])
 def test_delay_that_is_none(seconds: float) -> None:
     with pytest.raises(CommandError, match="notify_delays can't be"):

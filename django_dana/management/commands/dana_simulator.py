@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.core.management.base import BaseCommand, CommandError
 
 from django_dana import conf, signing
@@ -48,19 +49,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Serve until SIGINT or SIGTERM. Raises CommandError with a plain sentence where it can't begin."""
         # imported here: nothing of the simulator is loaded unless this command runs
-        from django_dana.simulator import Habits, Simulator, keys
+        from django_dana.simulator import Habits, Simulator
 
         accounts = [account for account in conf.accounts() if account.is_sandbox]
         if not accounts:
             raise CommandError("The simulator serves sandbox accounts only, and the DANA setting has none.")
         changes = {"notify_delays": options["notify_delay"]} if options["notify_delay"] else {}
-        key_file = options["private_key_file"]
         try:
             dana = Simulator(
                 [_merchant(account) for account in accounts],
                 host=options["host"],
                 port=options["port"],
-                private_key=keys.load_or_create(key_file) if key_file else None,
+                private_key=_own_key(options["private_key_file"]) if options["private_key_file"] else None,
                 seed=options["seed"],
                 faults=options["fault"],
                 habits=Habits().changed(changes),
@@ -95,6 +95,16 @@ class Command(BaseCommand):
                     self.style.WARNING("  it will refuse these notifications: its DANA_PUBLIC_KEY is another key")
                 )
         self.stdout.flush()
+
+
+def _own_key(path: Path) -> RSAPrivateKey:
+    from django_dana.simulator import keys
+
+    try:
+        return keys.load_or_create(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandError(f"The key file {path} can't be used: {reason}.") from None
 
 
 def _merchant(account: conf.Account) -> Any:
