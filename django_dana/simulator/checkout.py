@@ -7,13 +7,12 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import segno
 
-from django_dana.formats import jakarta_time
 from django_dana.simulator import methods
 from django_dana.simulator.http import Reply, Request
 from django_dana.simulator.methods import Method
 from django_dana.simulator.operations import checkout_sign, checkout_url
 from django_dana.simulator.orders import Order, State, WrongState
-from django_dana.simulator.pages import Html, fill, join, redirect
+from django_dana.simulator.pages import Html, clock, fill, join, redirect
 from django_dana.simulator.pages import page as html_page
 
 if TYPE_CHECKING:
@@ -23,10 +22,10 @@ PATH: Final = "/n/cashier/new/checkout"
 CODE_PATH: Final = "/n/cashier/code"
 
 _ORDER: Final = """<section><p class="grey">{shop}</p><h1>{title}</h1><p class="amount">{amount}</p>
-<p class="grey">Reference {reference}<br>Pay until {until}</p></section>"""
+<p class="grey">Reference {reference}<br>Pay until {until} WIB</p></section>"""
 
 _CHOOSE: Final = """<form method="post"><section><h2>How do you want to pay?</h2>{methods}</section>
-<button name="action" value="pay">Pay</button>
+<button name="action" value="pay" class="first">Pay</button>
 <button name="action" value="pay_twice" class="plain">Pay twice</button>
 <button name="action" value="expire" class="plain">Let it expire</button>
 <button name="action" value="close" class="plain">Close the window</button></form>"""
@@ -94,7 +93,7 @@ def _order(dana: "Simulator", order: Order) -> Html:
         title=order.title,
         amount=rupiah(order),
         reference=order.reference,
-        until=jakarta_time(order.valid_up_to),
+        until=clock(order.valid_up_to),
     )
 
 

@@ -3,14 +3,13 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from django_dana.formats import jakarta_time
 from django_dana.simulator.checkout import rupiah
 from django_dana.simulator.http import Reply, Request
 from django_dana.simulator.journal import Call
 from django_dana.simulator.notifications import Notification, Try
 from django_dana.simulator.operations import checkout_url
 from django_dana.simulator.orders import STATUS, Order
-from django_dana.simulator.pages import Html, fill, join
+from django_dana.simulator.pages import Html, clock, fill, join
 from django_dana.simulator.pages import page as html_page
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def page(dana: "Simulator", request: Request) -> Reply:
 def _order(dana: "Simulator", order: Order) -> Html:
     return fill(
         _ORDER,
-        created=jakarta_time(order.created_at),
+        created=clock(order.created_at),
         merchant=order.merchant_id,
         reference=order.reference,
         title=order.title,
@@ -138,4 +137,4 @@ def _outcome(one: Try) -> str:
 
 
 def _clock_time(seconds: float) -> str:
-    return jakarta_time(datetime.fromtimestamp(seconds, UTC))[11:19]
+    return clock(datetime.fromtimestamp(seconds, UTC))[11:]

@@ -3,9 +3,11 @@
 import html
 import secrets
 import string
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
+from django_dana.formats import jakarta_time
 from django_dana.simulator.http import Reply
 
 
@@ -32,6 +34,11 @@ def _escaped(value: object) -> str:
     return value if isinstance(value, Html) else html.escape(str(value))
 
 
+def clock(moment: datetime) -> str:
+    """Return a moment as people in Jakarta read it, to the second."""
+    return jakarta_time(moment)[:19].replace("T", " ")
+
+
 _STYLE: Final = Html("""
 :root { --blue: #118eea; --ink: #1b2733; --grey: #5d6b78; --line: #dde4ea; --paper: #f4f7fa }
 * { box-sizing: border-box }
@@ -44,11 +51,13 @@ section { background: #fff; border: 1px solid var(--line); border-radius: .6rem;
 h1 { font-size: 1.2rem; margin: 0 0 .5rem; overflow-wrap: anywhere }
 h2 { font-size: 1rem; margin: 0 0 .5rem }
 p { margin: .4rem 0 }
-.amount { font-size: 1.8rem; font-weight: 700 }
+.amount { font-size: clamp(1.2rem, 7vw, 1.8rem); font-weight: 700; overflow-wrap: anywhere }
 .grey { color: var(--grey); font-size: .9rem; overflow-wrap: anywhere }
 label { display: block; padding: .45rem 0; border-top: 1px solid var(--line) }
 button, a.button { display: block; width: 100%; margin-top: .6rem; padding: .8rem; border: 0; border-radius: .5rem;
   background: var(--blue); color: #fff; font: inherit; font-weight: 600; text-align: center; text-decoration: none }
+/* however many ways to pay there are, the button stays in sight */
+button.first { position: sticky; bottom: .6rem }
 button.plain { background: #fff; color: var(--blue); border: 1px solid var(--blue) }
 button:focus-visible, a:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px }
 svg { display: block; width: 100%; max-width: 18rem; height: auto; margin: 0 auto }
