@@ -92,7 +92,7 @@ class CancelRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.order_id}/{self.pk}"
+        return f"#{self.pk}"
 
     @property
     def rule(self) -> Rule | None:

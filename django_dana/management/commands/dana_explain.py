@@ -26,9 +26,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one screen for each order of that reference."""
-        orders = Order.objects.filter(_is_called(options["reference"])).order_by("id")
-        if not orders:
-            raise CommandError(f"No order is called {options['reference']}.")
+        reference = options["reference"]
+        orders = Order.objects.filter(_is_called(reference)).order_by("id")
+        # what DANA has not named yet is called by no empty name
+        if not reference or not orders:
+            raise CommandError(f"No order is called {reference or 'nothing'}.")
         for order in orders:
             self.stdout.writelines(f"{line}\n" for line in explain(order))
 
@@ -79,8 +81,14 @@ def _end(call: ApiCall) -> str:
         return f"still open: {call.error or 'nobody has seen its end yet'}"
     answer = f"{call.response_code} {call.response_message}" if call.response_code else call.error
     http = f"HTTP {call.http_status}, " if call.http_status else ""
-    concluded = f" ⇒ {call.rule.outcome.value} ({call.rule.code} {call.rule.name})" if call.rule else ""
-    return f"{http}{call.duration_ms} ms: {answer}{concluded}"
+    return f"{http}{call.duration_ms} ms: {answer}{_concluded(call)}"
+
+
+def _concluded(call: ApiCall) -> str:
+    if call.rule is None:
+        return ""
+    row = "" if call.rule.code == call.response_code else f" ({call.rule.name})"
+    return f" ⇒ {call.rule.outcome.value}{row}"
 
 
 def _heard(notification: Notification) -> str:
@@ -92,7 +100,9 @@ def _what_comes(order: Order) -> Iterator[str]:
     if order.is_held(timezone.now()) and order.lease_until:
         yield f"a call is under way; if its worker died, others go on at {_time(order.lease_until)}"
     if order.next_attempt_at:
-        yield f"the create is sent at {_time(order.next_attempt_at)}"
+        is_too_late = order.next_attempt_at >= order.valid_up_to
+        what = "the create is given up, since it can't be paid any more," if is_too_late else "the create is sent"
+        yield f"{what} at {_time(order.next_attempt_at)}"
     for cancel_request in order.cancel_requests.exclude(next_attempt_at=None):
         yield f"cancel #{cancel_request.pk} is sent at {_when(cancel_request)}"
     if order.next_sync_at:

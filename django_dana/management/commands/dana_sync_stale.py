@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
-from django_dana import tasks
+from django_dana import gateway, tasks
 from django_dana.models import Order
 
 
@@ -31,14 +31,15 @@ class Command(BaseCommand):
         order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
         for order_id in order_ids:
             self.stdout.write(_what_would_change(order_id))
-        self.stdout.write(f"{len(order_ids)} orders looked at; nothing was saved.")
+        self.stdout.write(f"Orders looked at: {len(order_ids)}; nothing was saved.")
 
 
 def _what_would_change(order_id: int) -> str:
     before = Order.objects.get(pk=order_id)
-    # The call is made, since only its answer tells; all that is written about it is rolled back.
+    # The call is made, since only its answer tells; all that is written about it is rolled back. What a receiver of
+    # the shop does could not be, so none is told.
     with transaction.atomic():
-        tasks.sync_order(order_id)
+        gateway.ask(order_id)
         after = Order.objects.get(pk=order_id)
         transaction.set_rollback(True)
     changes = [
