@@ -6,7 +6,7 @@ Requests that change something must be of type application/json, so that no web 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django_dana.formats import parse_json_object
 from django_dana.simulator import faults
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/simulator/"
 
+Number = TypeVar("Number", int, float)
 Action = Callable[["Simulator", dict[str, Any]], Any]
 
 
@@ -39,12 +40,19 @@ def answer(dana: "Simulator", request: Request) -> Reply:
         return _json(404, {"error": str(error)})
     except WrongState as error:
         return _json(409, {"error": str(error)})
-    except (TypeError, ValueError, ArithmeticError) as error:
+    except ValueError as error:
         return _json(400, {"error": str(error)})
 
 
 def _json(status: int, value: Any) -> Reply:
     return Reply(status, json.dumps(value, indent=1, default=str).encode())
+
+
+def _number(body: dict[str, Any], name: str, kind: Callable[[Any], Number]) -> Number:
+    try:
+        return kind(body[name])
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} can't be {body[name]!r}.") from None
 
 
 def _health(dana: "Simulator", body: dict[str, Any]) -> Any:
@@ -67,12 +75,12 @@ def _add_fault(dana: "Simulator", body: dict[str, Any]) -> Any:
     if "spec" in body:
         return _fault(dana.faults.add(str(body["spec"])))
     values = {name: value for name, value in body.items() if name not in ("operation", "kind")}
-    return _fault(dana.faults.add(faults.make(body["operation"], body["kind"], values)))
+    return _fault(dana.faults.add(faults.make(str(body["operation"]), str(body["kind"]), values)))
 
 
 def _remove_faults(dana: "Simulator", body: dict[str, Any]) -> Any:
     if "number" in body:
-        dana.faults.remove(int(body["number"]))
+        dana.faults.remove(_number(body, "number", int))
     else:
         dana.faults.clear()
     return _faults(dana, body)
@@ -94,7 +102,7 @@ def _order(dana: "Simulator", body: dict[str, Any]) -> Any:
 
 
 def _copies(body: dict[str, Any]) -> int:
-    copies = int(body.get("copies", 1))
+    copies = _number({"copies": 1, **body}, "copies", int)
     if not 1 <= copies <= 100:
         raise ValueError("copies lies between 1 and 100.")
     return copies
@@ -125,7 +133,7 @@ def _notify(dana: "Simulator", body: dict[str, Any]) -> Any:
 
 
 def _resend(dana: "Simulator", body: dict[str, Any]) -> Any:
-    dana.notifications.resend(int(body["number"]))
+    dana.notifications.resend(_number(body, "number", int))
     return _notifications(dana, body)
 
 
@@ -134,7 +142,7 @@ def _notifications(dana: "Simulator", body: dict[str, Any]) -> Any:
 
 
 def _advance(dana: "Simulator", body: dict[str, Any]) -> Any:
-    dana.advance(float(body["seconds"]))
+    dana.advance(_number(body, "seconds", float))
     return {"now": dana.clock.now().isoformat()}
 
 

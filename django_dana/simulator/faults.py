@@ -161,7 +161,7 @@ def make(operation: str, kind: str, values: dict[str, Any]) -> Fault:
             raise ValueError(f"A fault has no {name!r}; it has: {', '.join(types)}.")
         try:
             converted[name] = {"float": float, "int": int}.get(_name(types[name]), str)(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} can't be {value!r}.") from None
         if isinstance(converted[name], float) and not math.isfinite(converted[name]):
             raise ValueError(f"{name} can't be {value!r}.")
@@ -203,9 +203,12 @@ class Faults:
         return numbered
 
     def remove(self, number: int) -> None:
-        """Take one fault out of force."""
+        """Take one fault out of force. Raises LookupError."""
         with self._lock:
-            self._faults = [fault for fault in self._faults if fault.number != number]
+            others = [fault for fault in self._faults if fault.number != number]
+            if len(others) == len(self._faults):
+                raise LookupError(f"There is no fault {number}.")
+            self._faults = others
 
     def clear(self) -> None:
         """Take all faults out of force and forget what they did, so that the same faults make the same choices."""

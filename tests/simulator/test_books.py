@@ -98,12 +98,17 @@ def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
     [
         ("POST", "faults", {"spec": "create:explode"}, 400),
         ("POST", "faults", {"kind": "empty"}, 400),
+        ("POST", "faults", {"operation": "query", "kind": ["empty"]}, 400),
+        ("POST", "faults", {"operation": "query", "kind": "delay", "seconds": 10**400}, 400),
+        ("DELETE", "faults", {"number": 7}, 404),
+        ("POST", "notifications/resend", {"number": "first"}, 400),
         ("POST", "orders/pay", {"reference": "NOBODY"}, 404),
         ("POST", "orders/pay", {}, 400),
         ("POST", "orders/pay", {"reference": "INV-1", "copies": 101}, 400),
         ("POST", "orders/notify", {"reference": "INV-1", "copies": 0}, 400),
         ("POST", "habits", {"nothing": 1}, 400),
         ("POST", "clock/advance", {"seconds": "soon"}, 400),
+        ("POST", "clock/advance", {"seconds": None}, 400),
         ("POST", "clock/advance", {"seconds": 1e13}, 400),
         ("POST", "clock/advance", {"seconds": 1e300}, 400),
         ("GET", "nothing", None, 404),
@@ -118,7 +123,7 @@ def test_control__refused(
     reply = control(dana, method, name, body)
 
     assert reply.status_code == status
-    assert reply.json()["error"]
+    assert reply.json()["error"].endswith(".")
 
 
 @pytest.mark.parametrize("name", ["simulator/notifications/resend", "merchant-portal-app/api/sandbox-tools/execute"])
