@@ -249,3 +249,9 @@ def test_what_is_unsettled_is_kept_between_what_is_settled(clock: Clock) -> None
 def test_nonsense_is_refused(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         prune(*arguments)
+
+
+def test_more_days_than_the_calendar_has_is_a_plain_sentence() -> None:
+    for days in ("999999", "99999999999"):
+        with pytest.raises(CommandError, match=r"beyond the calendar\."):
+            prune("--days", days)

@@ -298,3 +298,9 @@ def test_an_order_of_the_shop_whose_reference_looks_like_the_test_is_an_ordinary
     order = new_order(partner_reference_no="UAT-7")
     assert_answer(notify(client, order), "2005600")
     assert fresh(order).payment_status == "paid"
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "soon"])
+def test_a_wait_that_is_none(seconds: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="--wait"):
+        call_command("dana_uat", "--wait", seconds, "--output", str(tmp_path / "uat.csv"))

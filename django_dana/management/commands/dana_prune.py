@@ -4,7 +4,7 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from django_dana import retention
@@ -28,8 +28,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prune, and say how much."""
+        try:
+            before = timezone.now() - timedelta(days=options["days"])
+        except OverflowError:
+            raise CommandError("--days goes back beyond the calendar.") from None
         pruned = retention.prune(
-            before=timezone.now() - timedelta(days=options["days"]),
+            before=before,
             batch_size=options["batch_size"],
             dry_run=options["dry_run"],
         )

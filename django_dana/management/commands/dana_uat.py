@@ -1,7 +1,7 @@
 """DANA's acceptance test: what the merchant portal demands before a shop goes live."""
 
 import csv
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         """Take the options."""
         parser.add_argument("--account", default="default", help="alias of a sandbox account (default: default)")
         parser.add_argument(
-            "--wait", type=float, default=120.0, metavar="SECONDS", help="how long a message may take (default: 120)"
+            "--wait", type=_seconds, default=120.0, metavar="SECONDS", help="how long a message may take (default: 120)"
         )
         parser.add_argument(
             "--output",
@@ -61,6 +61,13 @@ class Command(BaseCommand):
         self.stdout.write(f"{verdict}  {result.name:<36}{result.answered or 'nothing':<20}{result.remark}")
         if not result.passed:
             self.stdout.write(f"        {'expected':<36}{result.expected}")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 86_400:
+        raise ArgumentTypeError("must be a number of seconds, at most a day")
+    return seconds
 
 
 def _sandbox(alias: str) -> Sandbox:
