@@ -313,6 +313,7 @@ def test_a_cancel_request_is_called_by_its_orders_reference(watcher: Client) -> 
     cancel_request = aborted(paid())
     html = text(watcher.get(cancel_page(cancel_request)))
     assert f"<h2>{cancel_request.order}</h2>" in html
+    assert f"&rsaquo; #{cancel_request.pk}\n" in html
 
 
 def test_amounts_are_shown_in_the_readers_notation(watcher: Client) -> None:
@@ -395,6 +396,14 @@ def test_an_order_tells_of_its_last_cancel(watcher: Client) -> None:
     html = text(watcher.get(page(order)))
     assert cancel_page(cancel_request) in html
     assert cancel_request.next_step in html
+
+
+def test_of_a_cancel_that_succeeded_only_its_own_row_says_more(watcher: Client) -> None:
+    order = paid()
+    cancel_request = aborted(order, status="success", needs_attention="")
+    html = text(watcher.get(page(order)))
+    assert "Cancel request</a>: <strong>success</strong>. <" in html
+    assert html.count(cancel_request.next_step) == 1
 
 
 def test_a_call_says_what_its_answer_means(watcher: Client) -> None:

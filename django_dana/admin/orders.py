@@ -256,7 +256,9 @@ class OrderAdmin(AttentionColumn, Window):
         if last is None or not self.may_see(request, CancelRequest):
             return []
         title = link(self.page_of(last), _("Cancel request"))
-        return [format_html("{}: <strong>{}</strong>. {}", title, last.get_status_display(), last.next_step)]
+        # of one that succeeded the order says the same
+        step = "" if last.status == CancelRequest.Status.SUCCESS else last.next_step
+        return [format_html("{}: <strong>{}</strong>. {}", title, last.get_status_display(), step)]
 
     def links(self, request: HttpRequest, obj: Order) -> list[tuple["_StrOrPromise", str]]:
         """Return the way to the page that cancels."""
