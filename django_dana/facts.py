@@ -382,14 +382,15 @@ class Ledger:
 
     def _reported_paid(self, report: Report) -> None:
         order = self.order
-        if report.is_answer and report.refund_amount == order.amount:
+        refunded = report.is_answer and report.refund_amount == order.amount
+        if refunded:
             self._refunded(report)
         elif order.is_open:
             self._paid(report)
         elif order.payment_status not in (Order.PaymentStatus.PAID, Order.PaymentStatus.REFUNDED):
             self._reported_paid_after_close(report)
         if report.is_answer:
-            self._settle_cancels(closed=False)
+            self._settle_cancels(closed=refunded)
 
     def _reported_paid_after_close(self, report: Report) -> None:
         if report.is_answer:

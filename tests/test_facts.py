@@ -442,6 +442,27 @@ def test_sync_stale_asks_about_an_aborted_cancel(dana: Wire, clock: Clock) -> No
     assert fresh_cancel(cancel_request).status == "success"
 
 
+@pytest.mark.parametrize("echo", [None, "4045700"])
+def test_a_whole_refund_settles_a_cancel_of_unknown_end(
+    dana: Wire, clock: Clock, told: list[str], echo: str | None
+) -> None:
+    order = paid_order(dana)
+    refund = {"amountDetail": {"refundAmount": {"value": "15000.00", "currency": "IDR"}}}
+    answer = w.status("00", amount="15000.00", additionalInfo=refund)
+    if echo:
+        cancel_request = cancelled_by_us(dana, order, w.hang_up)
+        dana.play(w.code(echo), answer)
+        clock.forward(seconds=10)
+        tasks.retry_due()
+    else:
+        cancel_request = aborted(dana, clock, order)
+        asked(dana, order, answer)
+    order, cancel_request = fresh(order), fresh_cancel(cancel_request)
+    assert (order.payment_status, order.needs_attention) == ("refunded", "")
+    assert (cancel_request.status, cancel_request.needs_attention) == ("success", "")
+    assert "cancel_failed" not in told
+
+
 # -- questions ----------------------------------------------------------------------------------------------------
 
 
