@@ -475,10 +475,14 @@ def why_not_cancel(order: Order) -> Any:
         return reason
     if order.is_being_cancelled:
         return _("A cancel of this order is under way. Wait for its end.")
-    never_arrived = order.create_status in (Order.CreateStatus.NEW, Order.CreateStatus.FAILED) and not (
-        order.api_calls.not_definitely_refused(ApiCall.Operation.CREATE).exists()
-    )
-    return _("DANA never had this order, so there is nothing to cancel.") if never_arrived else None
+    if order.create_status == Order.CreateStatus.SUCCESS:
+        return None
+    # what DANA has under this reference may be another order, whose money is not ours to give back
+    is_another = order.create_status == Order.CreateStatus.FAILED and order.rule and order.rule.may_echo_success
+    may_have_arrived = order.api_calls.not_definitely_refused(ApiCall.Operation.CREATE).exists()
+    if is_another or not may_have_arrived:
+        return _("DANA never had this order, so there is nothing to cancel.")
+    return None
 
 
 def _refuse(reason: Any) -> None:

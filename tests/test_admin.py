@@ -440,7 +440,7 @@ def test_who_may_only_look_sees_no_handle(watcher: Client) -> None:
     ("fields", "expected"),
     [
         ({}, []),
-        ({"create_status": "pending"}, ["Cancel and refund", "Ask DANA now", "Send again", "Stop trying"]),
+        ({"create_status": "pending"}, ["Ask DANA now", "Send again", "Stop trying"]),
         ({"create_status": "failed"}, ["Ask DANA now", "Send again", "Stop trying"]),
         ({"create_status": "failed", "next_attempt_at": None}, ["Ask DANA now", "Send again"]),
         (
@@ -475,6 +475,12 @@ def test_who_may_only_look_sees_no_handle(watcher: Client) -> None:
 )
 def test_an_order_offers_what_makes_sense(staff: Client, fields: dict[str, Any], expected: list[str]) -> None:
     assert labels(staff.get(page(order_with(**fields)))) == expected
+
+
+def test_a_pending_order_that_dana_may_have_offers_its_cancel(staff: Client) -> None:
+    order = order_with(create_status="pending")
+    order.api_calls.create(operation="create", external_id="1", started_at=timezone.now(), concluded_by="5005401")
+    assert labels(staff.get(page(order))) == ["Cancel and refund", "Ask DANA now", "Send again", "Stop trying"]
 
 
 @pytest.mark.parametrize(

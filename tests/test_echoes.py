@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from django_dana import services, tasks
@@ -78,6 +79,13 @@ def test_create_4045418_known_with_another_amount_is_failed_and_never_adopted(
     order = create_twice(dana, clock, w.code("4045418"), answer)
     assert (order.create_status, order.payment_status, order.paid_at) == ("failed", "none", None)
     assert told == ["order_failed"]
+
+
+def test_another_order_under_our_reference_is_never_cancelled(dana: Wire, clock: Clock) -> None:
+    order = create_twice(dana, clock, w.code("4045418"), w.status("00", amount="1.00"))
+    with pytest.raises(ValidationError):
+        services.cancel_order(order)
+    assert CancelRequest.objects.count() == 0
 
 
 @pytest.mark.parametrize("answer", [w.code("4045501"), w.status("07")], ids=["4045501", "07"])

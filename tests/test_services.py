@@ -287,6 +287,15 @@ def test_cancel_before_any_create_call_is_refused(dana: Wire) -> None:
     assert dana.heard == []
 
 
+def test_cancel_of_an_order_that_was_never_sent_is_refused_after_its_time_too(dana: Wire, clock: Clock) -> None:
+    order = new_order()
+    clock.to(order.valid_up_to)
+    tasks.retry_due()
+    assert fresh(order).create_status == "pending"
+    with pytest.raises(ValidationError):
+        services.cancel_order(order)
+
+
 @pytest.mark.parametrize("code", ["4005401", "4045408"])
 def test_cancel_after_a_definite_refusal_is_refused(dana: Wire, code: str) -> None:
     dana.play(w.code(code))
