@@ -29,6 +29,9 @@ ASK_FOR: Final = timedelta(days=7)
 #: How long a row rests whose account can't be used.
 ACCOUNT_REST: Final = timedelta(hours=1)
 
+#: What a known end of the payment takes back.
+_OPEN_ENDS: Final = (Order.Attention.NO_ADDRESS, Order.Attention.UNSETTLED)
+
 _CONTRADICTIONS: Final = (Order.Attention.CONFLICT, Order.Attention.AMOUNT_DIFFERS, Order.Attention.UNKNOWN_STATUS)
 
 
@@ -246,7 +249,10 @@ class Ledger:
         """Decide, after a question and whatever it brought, whether and when to ask again."""
         order = self.order
         if not self._is_unsettled():
-            order.next_sync_at = order.unsettled_since = None
+            # the sweep passes over an order that needs attention, so the question about its end is set down here
+            lost = order.is_open and order.needs_attention == Order.Attention.NO_ADDRESS
+            order.next_sync_at = order.valid_up_to + GRACE if lost else None
+            order.unsettled_since = None
             order.questions = 0
             order.settles(Order.Attention.UNSETTLED)
             return
@@ -406,7 +412,7 @@ class Ledger:
         self._prove_created()
         order.payment_status = Order.PaymentStatus.PAID
         order.paid_at = order.paid_at or report.paid_at or self._now
-        order.settles(Order.Attention.NO_ADDRESS)
+        order.settles(*_OPEN_ENDS)
         self._announce("order_paid")
 
     def _refunded(self, report: Report) -> None:
@@ -416,7 +422,7 @@ class Ledger:
         self._prove_created()
         order.payment_status = Order.PaymentStatus.REFUNDED
         order.paid_at = order.paid_at or report.paid_at
-        order.settles(Order.Attention.PAID_AFTER_CLOSED, Order.Attention.NO_ADDRESS)
+        order.settles(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
         self._announce("order_cancelled")
 
     def _reported_open(self, state: PaymentState) -> None:
@@ -452,6 +458,7 @@ class Ledger:
                 self._cancelled()
             else:
                 order.payment_status = Order.PaymentStatus.EXPIRED
+                order.settles(*_OPEN_ENDS)
                 self._announce("order_expired")
         if report.is_answer:
             self._settle_cancels(closed=True)
@@ -462,7 +469,7 @@ class Ledger:
         if order.payment_status != Order.PaymentStatus.CANCELLED:
             order.payment_status = Order.PaymentStatus.CANCELLED
             self._announce("order_cancelled")
-        order.settles(Order.Attention.PAID_AFTER_CLOSED, Order.Attention.NO_ADDRESS)
+        order.settles(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
 
     def _may_still_arrive(self) -> bool:
         """Whether a create of ours may still reach DANA, so that not knowing the order means nothing."""

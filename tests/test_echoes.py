@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -79,6 +80,27 @@ def test_create_4045418_known_with_another_amount_is_failed_and_never_adopted(
     order = create_twice(dana, clock, w.code("4045418"), answer)
     assert (order.create_status, order.payment_status, order.paid_at) == ("failed", "none", None)
     assert told == ["order_failed"]
+
+
+def test_an_order_that_lost_its_address_is_asked_about_after_its_time(dana: Wire, clock: Clock) -> None:
+    order = create_twice(dana, clock, w.code("4045418"), w.status("01", amount=AMOUNT))
+    dana.play(w.status("05", amount=AMOUNT))
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    tasks.sync_stale()
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("expired", "")
+
+
+def test_questions_about_an_order_that_lost_its_address_end_after_seven_days(dana: Wire, clock: Clock) -> None:
+    order = create_twice(dana, clock, w.code("4045418"), w.status("01", amount=AMOUNT))
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    tasks.sync_stale()
+    clock.forward(days=7, minutes=1)
+    tasks.sync_stale()
+    assert fresh(order).next_sync_at is None
+    questions = len(dana.bodies(QUERY_PATH))
+    tasks.sync_stale()
+    assert len(dana.bodies(QUERY_PATH)) == questions
 
 
 def test_another_order_under_our_reference_is_never_cancelled(dana: Wire, clock: Clock) -> None:

@@ -520,6 +520,13 @@ def test_sync_stale_looks_at_recent_paid_orders_now_and_then(dana: Wire, clock: 
     assert fresh(order).payment_status == "cancelled", "a refund made in DANA's portal is found"
 
 
+def test_a_notification_settles_what_no_question_could(dana: Wire, clock: Clock) -> None:
+    order = created_order(dana)
+    Order.objects.update(needs_attention="unsettled", unsettled_since=timezone.now() - timedelta(days=8))
+    order = notified(order, "00")
+    assert (order.payment_status, order.needs_attention) == ("paid", "")
+
+
 def test_sync_stale_leaves_alone_what_is_settled(dana: Wire, clock: Clock) -> None:
     order = created_order(dana)
     notified(order, "05")
