@@ -131,7 +131,9 @@ def _give_up(cancel_request: CancelRequest, line: "_Line") -> None:
     if ask(cancel_request.order_id):
         with facts.changing(cancel_request.order_id, line.account) as ledger:
             cancel_request.refresh_from_db()
-            ledger.cancel_time_is_over(cancel_request)
+            # meanwhile a person may have sent it again, with a time of its own
+            if cancel_request.give_up_at <= timezone.now():
+                ledger.cancel_time_is_over(cancel_request)
 
 
 # -- the line: an account and a client, before anything is claimed ------------------------------------------------

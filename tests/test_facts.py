@@ -463,6 +463,26 @@ def test_a_whole_refund_settles_a_cancel_of_unknown_end(
     assert "cancel_failed" not in told
 
 
+def test_a_cancel_sent_again_while_its_time_runs_out_is_not_given_up(
+    dana: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancel_request = cancelled_by_us(dana, paid_order(dana), w.code("2025700"))
+    clock.to(cancel_request.give_up_at)
+    ask = gateway.ask
+
+    def ask_while_a_person_sends_it_again(order_id: int) -> bool:
+        was_asked = ask(order_id)
+        services.retry_cancel(cancel_request)
+        return was_asked
+
+    monkeypatch.setattr(gateway, "ask", ask_while_a_person_sends_it_again)
+    dana.play(w.status("00", amount="15000.00"))
+    gateway.attempt_cancel(cancel_request.pk)
+    cancel_request = fresh_cancel(cancel_request)
+    assert (cancel_request.status, cancel_request.unfinished) == ("new", True)
+    assert cancel_request.next_attempt_at
+
+
 # -- questions ----------------------------------------------------------------------------------------------------
 
 
