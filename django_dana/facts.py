@@ -137,7 +137,7 @@ class Ledger:
                 order.payment_status = Order.PaymentStatus.INITIATED
         elif self._series_goes_on(order, end.rule):
             self._schedule_create(backoff.attempt_delay(self._account, order.attempts))
-        elif end.rule.may_echo_success and order.api_calls.not_refused(ApiCall.Operation.CREATE).exists():
+        elif end.rule.may_echo_success and self._dana_may_have_it():
             order.create_status = Order.CreateStatus.PENDING
             order.next_attempt_at = None
             self._ask_now()
@@ -154,7 +154,7 @@ class Ledger:
         if order.create_status == Order.CreateStatus.NEW:
             order.create_status = Order.CreateStatus.PENDING
         elif order.create_status == Order.CreateStatus.FAILED:
-            self._announce("order_failed")
+            self._end_create_refused()
 
     def cancel_answered(
         self,
@@ -354,12 +354,29 @@ class Ledger:
         order.create_status = Order.CreateStatus.FAILED
         tried_again = end.rule.is_tried_again and self._account.retry_failed
         if not (tried_again and self._schedule_create(self._next_retry(order, end))):
+            self._end_create_refused()
+
+    def _end_create_refused(self) -> None:
+        """End a create by a refusal, which weakens nothing where a question has proved that DANA has the order."""
+        if self.order.payment_status == Order.PaymentStatus.INITIATED:
+            self._lose_address()
+        else:
             self._end_create_failed()
+
+    def _lose_address(self) -> None:
+        self._prove_created()
+        self._needs(Order.Attention.NO_ADDRESS)
+        self._ask_now()
 
     def _end_create_failed(self) -> None:
         self.order.create_status = Order.CreateStatus.FAILED
         self.order.next_attempt_at = None
         self._announce("order_failed")
+
+    def _dana_may_have_it(self) -> bool:
+        order = self.order
+        is_known = order.payment_status == Order.PaymentStatus.INITIATED
+        return is_known or order.api_calls.not_refused(ApiCall.Operation.CREATE).exists()
 
     def _settle_create_echo(self, report: Report) -> bool:
         """Whether the order that DANA has under our reference is this one; if not, it is never adopted."""

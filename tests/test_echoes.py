@@ -56,6 +56,18 @@ def test_create_4045418_after_a_definite_answer_is_a_refusal(dana: Wire, clock: 
     assert dana.bodies(QUERY_PATH) == []
 
 
+@pytest.mark.parametrize(("amount", "expected"), [(AMOUNT, "success"), ("1.00", "failed")])
+def test_create_4045418_after_dana_said_that_it_has_the_order_is_settled_by_its_amount(
+    dana: Wire, clock: Clock, amount: str, expected: str
+) -> None:
+    dana.play(w.code("5005400"), w.status("01"), w.code("4045418"), w.status("01", amount=amount))
+    order = new_order()
+    tasks.create_order(order.pk)
+    services.sync_order(order)
+    next_due(order, clock)
+    assert (order.create_status, order.payment_status == "paid") == (expected, False)
+
+
 @pytest.mark.parametrize("latest", ["01", "02", "00", "05"])
 def test_create_4045418_known_with_equal_amount_is_our_success(
     dana: Wire, clock: Clock, told: list[str], latest: str

@@ -274,6 +274,28 @@ def test_01_of_a_pending_create_lets_the_create_go_on_for_its_address(dana: Wire
     assert fresh(order).web_redirect_url == w.PAGE
 
 
+@pytest.mark.parametrize("code", ["4005401", "5005400"])
+def test_a_refusal_after_a_question_proved_the_order_does_not_weaken_it(
+    dana: Wire, clock: Clock, told: list[str], code: str
+) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    order = asked(dana, order, w.status("01", amount="15000.00"))
+    dana.play(w.code(code))
+    while order.next_attempt_at:
+        clock.to(order.next_attempt_at)
+        tasks.retry_due()
+        order = fresh(order)
+    assert "order_failed" not in told
+    assert (order.create_status, order.payment_status, order.needs_attention) == ("success", "initiated", "no_address")
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    dana.play(w.status("00", amount="15000.00"))
+    tasks.sync_stale()
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("paid", "")
+
+
 @pytest.mark.parametrize("status", ["01", "02"])
 def test_an_open_status_of_a_paid_order_is_a_contradiction(dana: Wire, clock: Clock, status: str) -> None:
     order = asked(dana, paid_order(dana), w.status(status))
