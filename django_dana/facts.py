@@ -102,7 +102,8 @@ def account_is_unusable(order_id: int) -> None:
     order = Order.objects.lock(order_id)
     due = timezone.now() + ACCOUNT_REST
     order.next_attempt_at = order.next_attempt_at and due
-    order.next_sync_at = order.next_sync_at and due
+    # also where no question was due yet: the sweep for those without an answer passes over what needs attention
+    order.next_sync_at = due if order.is_open else order.next_sync_at and due
     if order.needs(Order.Attention.ACCOUNT):
         Event.objects.create(name="order_needs_attention", order=order)
     order.save()

@@ -198,6 +198,26 @@ def test_an_account_that_cannot_be_used_needs_attention_until_it_can(
     assert (order.create_status, order.needs_attention) == ("success", "")
 
 
+@pytest.mark.parametrize("lost", ["the question", "the create"])
+def test_an_order_whose_account_could_not_be_used_is_asked_about_once_it_can(
+    dana: Wire, clock: Clock, settings: Any, lost: str
+) -> None:
+    order = created_order(dana) if lost == "the question" else new_order()
+    good = settings.DANA
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY="")
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    tasks.retry_due()
+    tasks.sync_stale()
+    assert fresh(order).needs_attention == "account"
+    settings.DANA = good
+    dana.play(w.status("05", amount="15000.00"))
+    clock.forward(minutes=61)
+    tasks.retry_due()
+    tasks.sync_stale()
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention) == ("expired", "")
+
+
 def test_a_vaults_error_text_reaches_no_log(dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture) -> None:
     def vault() -> str:
         raise ConnectionError("token s3cret refused")
