@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from celery import current_app, shared_task
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_dana import events, gateway
@@ -178,7 +178,10 @@ def paid_sample() -> QuerySet[Order]:
     recent = Order.objects.free(now).filter(
         payment_status=Order.PaymentStatus.PAID, paid_at__gt=now - _SAMPLE_AGE, paid_at__lte=now - _SAMPLE_REST
     )
-    return recent.exclude(asked_at__gt=now - _SAMPLE_REST).order_by("paid_at")[:_SAMPLE]
+    rested = recent.exclude(asked_at__gt=now - _SAMPLE_REST)
+    # those of an account that can't be used were not asked about, and would be the first ones again and again
+    unusable = Q(needs_attention=Order.Attention.ACCOUNT, updated_at__gt=now - _SAMPLE_REST)
+    return rested.exclude(unusable).order_by("paid_at")[:_SAMPLE]
 
 
 def _follow_up(order_id: int) -> None:

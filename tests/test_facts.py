@@ -562,6 +562,20 @@ def test_sync_stale_looks_at_recent_paid_orders_now_and_then(dana: Wire, clock: 
     assert fresh(order).payment_status == "cancelled", "a refund made in DANA's portal is found"
 
 
+def test_the_paid_orders_of_an_unusable_account_hold_up_no_others(dana: Wire, clock: Clock, settings: Any) -> None:
+    good = settings.DANA["default"]
+    settings.DANA = {"default": good, "gone": {**good, "MERCHANT_ID": "216620000000000000002"}}
+    for _ in range(5):
+        paid_order(dana, account="gone")
+    order = paid_order(dana)
+    settings.DANA = {"default": good}
+    clock.forward(days=2)
+    dana.play(w.status("05"))
+    tasks.sync_stale()
+    tasks.sync_stale()
+    assert fresh(order).payment_status == "cancelled"
+
+
 def test_a_notification_settles_what_no_question_could(dana: Wire, clock: Clock) -> None:
     order = created_order(dana)
     Order.objects.update(needs_attention="unsettled", unsettled_since=timezone.now() - timedelta(days=8))
