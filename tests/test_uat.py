@@ -292,6 +292,13 @@ def test_a_production_account_knows_no_order_of_the_test(client: Client, setting
 
 
 @pytest.mark.django_db
+def test_a_merchant_that_is_also_in_production_has_no_order_of_the_test(client: Client, settings: Any) -> None:
+    production = {**settings.DANA["default"], "ENVIRONMENT": "production"}
+    settings.DANA = {**settings.DANA, "production": production}
+    assert_answer(send(client, message_about(notifications.new_reference())), "4045601")
+
+
+@pytest.mark.django_db
 def test_an_order_of_the_shop_whose_reference_looks_like_the_test_is_an_ordinary_one(
     client: Client, clock: Clock
 ) -> None:

@@ -31,8 +31,10 @@ def new_reference() -> str:
 
 def is_about_a_test(reference: str, merchant_id: str, accounts: Iterable[Account]) -> bool:
     """Say whether a message that these accounts verified is about an order of ``dana_uat``."""
-    is_one_of_ours = any(account.is_sandbox and account.merchant_id == merchant_id for account in accounts)
-    return is_one_of_ours and reference.startswith(_PREFIX)
+    of_merchant = [account for account in accounts if account.merchant_id == merchant_id]
+    # where DANA signs for the sandbox and for production with one key, a message may be about real money
+    is_of_sandbox = bool(of_merchant) and all(account.is_sandbox for account in of_merchant)
+    return is_of_sandbox and reference.startswith(_PREFIX)
 
 
 def fails_on_purpose(report: Report, reference: str, order: Order | None) -> bool:
