@@ -292,6 +292,18 @@ def test_a_production_account_knows_no_order_of_the_test(client: Client, setting
 
 
 @pytest.mark.django_db
+def test_an_order_of_production_is_no_order_of_the_test_whatever_its_reference(
+    client: Client, settings: Any, clock: Clock
+) -> None:
+    of_sandbox = settings.DANA
+    use_production(settings)
+    order = new_order(partner_reference_no="UAT-7")
+    settings.DANA = of_sandbox
+    assert_answer(notify(client, order), "4045601")
+    assert fresh(order).payment_status == "none"
+
+
+@pytest.mark.django_db
 def test_a_merchant_that_is_also_in_production_has_no_order_of_the_test(client: Client, settings: Any) -> None:
     production = {**settings.DANA["default"], "ENVIRONMENT": "production"}
     settings.DANA = {**settings.DANA, "production": production}

@@ -88,6 +88,9 @@ class NotificationView(APIView):
         order = _find_order(verified, serializer)
         if order is None:
             return _answer_without_order(notification, verified, serializer).response()
+        if order.environment != verified.accounts[order.account].environment:
+            # the account was another environment's when the order was made; the sandbox's money pays nothing
+            return _answer_unknown(notification).response()
         return _answer_about(order, notification, verified, serializer).response()
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
@@ -103,15 +106,11 @@ def _parse(text: bytes) -> dict[str, Any]:
 
 
 def _find_order(verified: Verified, serializer: NotificationSerializer) -> Order | None:
-    order = services.find_order(
+    return services.find_order(
         verified.accounts,
         merchant_id=serializer.validated_data["merchantId"],
         partner_reference_no=serializer.validated_data["originalPartnerReferenceNo"],
     )
-    # The account may have been another environment's when the order was made; the sandbox's money pays nothing.
-    if order is None or order.environment != verified.accounts[order.account].environment:
-        return None
-    return order
 
 
 def _answer_about(
@@ -133,12 +132,16 @@ def _answer_about(
 def _answer_without_order(notification: Notification, verified: Verified, serializer: NotificationSerializer) -> Answer:
     reference = serializer.validated_data["originalPartnerReferenceNo"]
     if not uat.is_about_a_test(reference, serializer.validated_data["merchantId"], verified.accounts.values()):
-        services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
-        return answers.NOT_FOUND
+        return _answer_unknown(notification)
     if uat.fails_on_purpose(serializer.report(), reference, None):
         return _fail_on_purpose(notification, None)
     services.conclude_notification(notification, Notification.Outcome.TEST)
     return answers.SUCCESSFUL
+
+
+def _answer_unknown(notification: Notification) -> Answer:
+    services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
+    return answers.NOT_FOUND
 
 
 def _fail_on_purpose(notification: Notification, order: Order | None) -> Answer:
