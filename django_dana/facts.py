@@ -118,6 +118,7 @@ class Ledger:
         self._account = account
         self._now = now
         self._before = self._facts()
+        self._known_attention = order.needs_attention
         self._events: list[Event] = []
 
     # -- our own calls ------------------------------------------------------------------------------------------
@@ -298,7 +299,8 @@ class Ledger:
         self._events.append(Event(name=name, order=self.order, cancel_request=cancel_request))
 
     def _needs(self, reason: Order.Attention) -> None:
-        if self.order.needs(reason):
+        # an answer takes back a contradiction before it is found to confirm it
+        if self.order.needs(reason) and reason != self._known_attention:
             self._announce("order_needs_attention")
 
     def _ask_now(self) -> None:

@@ -562,6 +562,15 @@ def test_sync_stale_looks_at_recent_paid_orders_now_and_then(dana: Wire, clock: 
     assert fresh(order).payment_status == "cancelled", "a refund made in DANA's portal is found"
 
 
+@pytest.mark.parametrize("status", ["08", "01"], ids=["unknown", "contradiction"])
+def test_the_same_answer_again_is_no_news_to_staff(dana: Wire, clock: Clock, told: list[str], status: str) -> None:
+    order = paid_order(dana)
+    for _ in range(3):
+        asked(dana, order, w.status(status))
+        tasks.send_events(order.pk)
+    assert told.count("order_needs_attention") == 1
+
+
 def test_the_paid_orders_of_an_unusable_account_hold_up_no_others(dana: Wire, clock: Clock, settings: Any) -> None:
     good = settings.DANA["default"]
     settings.DANA = {"default": good, "gone": {**good, "MERCHANT_ID": "216620000000000000002"}}
