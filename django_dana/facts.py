@@ -158,6 +158,14 @@ class Ledger:
         elif order.create_status == Order.CreateStatus.FAILED:
             self._end_create_refused()
 
+    def cancel_asked_for(self) -> None:
+        """Stop sending the create, and tell the shop if that ends a refusal that was tried again."""
+        order = self.order
+        if order.create_status == Order.CreateStatus.FAILED and order.next_attempt_at is not None:
+            self._end_create_refused()
+        order.next_attempt_at = None
+        order.fact_count += 1
+
     def cancel_answered(
         self,
         cancel_request: CancelRequest,

@@ -143,13 +143,11 @@ def cancel_order(
     problems = validation.Problems()
     reason = validation.text(problems, "reason", reason, 256)
     problems.raise_if_any()
-    with transaction.atomic(durable=send == "now"):
-        locked = Order.objects.lock(order.pk)
+    with transaction.atomic(durable=send == "now"), facts.changing(order.pk, _account_of(order)) as ledger:
+        locked = ledger.order
         _refuse(why_not_cancel(locked))
         # From here on the create is not sent again, and an answer to a question on its way may be too old.
-        locked.next_attempt_at = None
-        locked.fact_count += 1
-        locked.save()
+        ledger.cancel_asked_for()
         cancel_request = CancelRequest.objects.create(  # type: ignore[misc]  # requested_by: the shop's own user model
             order=locked,
             amount=locked.amount,

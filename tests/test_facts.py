@@ -485,6 +485,20 @@ def test_a_whole_refund_settles_a_cancel_of_unknown_end(
     assert "cancel_failed" not in told
 
 
+def test_a_cancel_of_an_order_refused_for_now_tells_that_nothing_is_tried_again(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    dana.play(w.code("5005400"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    dana.play(w.code("4045701"), w.code("4045501"))
+    cancel_request = services.cancel_order(fresh(order))
+    tasks.cancel_order(cancel_request.pk)
+    order = fresh(order)
+    assert (order.create_status, order.payment_status) == ("failed", "not_found")
+    assert told.count("order_failed") == 1
+
+
 def test_a_cancel_sent_again_while_its_time_runs_out_is_not_given_up(
     dana: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
