@@ -82,7 +82,9 @@ def sweeps(row: Order | CancelRequest, traveller: time_machine.Traveller) -> Ite
         tasks.sync_stale()
         row.refresh_from_db()
         order = row if isinstance(row, Order) else fresh(row.order)
-        moments = [moment for moment in (row.next_attempt_at, order.next_sync_at) if moment]
+        # where the address is lost, the next question is about the payment, after its time
+        question = None if order.needs_attention == "no_address" else order.next_sync_at
+        moments = [moment for moment in (row.next_attempt_at, question) if moment]
         if not moments:
             return
         yield
