@@ -213,7 +213,7 @@ class Ledger:
         order = self.order
         if report.is_answer and order.is_awaiting_echo and not self._settle_create_echo(report):
             return
-        if self._amount_differs(report):
+        if self._amount_differs(report) or self._leaves_amount_open(report):
             self._needs(Order.Attention.AMOUNT_DIFFERS)
             self._ask_unless(report.is_answer)
             return
@@ -413,6 +413,11 @@ class Ledger:
             self.order.amount,
             self.order.currency,
         )
+
+    def _leaves_amount_open(self, report: Report) -> bool:
+        """Whether it does not say which amount is true; that of a closed order needs no answer."""
+        in_doubt = self.order.needs_attention == Order.Attention.AMOUNT_DIFFERS
+        return in_doubt and report.amount is None and report.status != PaymentState.CLOSED.value
 
     def _reported_paid(self, report: Report) -> None:
         order = self.order

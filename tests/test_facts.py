@@ -183,6 +183,17 @@ def test_an_amount_that_differs_in_the_answer_too_needs_a_person(dana: Wire, clo
     assert (order.payment_status, order.needs_attention) == ("initiated", "amount_differs")
 
 
+@pytest.mark.parametrize("first", ["00", "01", "07"])
+def test_an_answer_without_an_amount_does_not_settle_one_that_differs(dana: Wire, clock: Clock, first: str) -> None:
+    order = notified(created_order(dana), "00", amount="1.00")
+    for status in (first, "00"):
+        order = asked(dana, order, w.status(status))
+        assert (order.payment_status, order.needs_attention) == ("initiated", "amount_differs")
+        assert order.next_sync_at
+    order = asked(dana, order, w.status("00", amount="15000.00"))
+    assert (order.payment_status, order.needs_attention) == ("paid", "")
+
+
 @pytest.mark.parametrize("closed", ["expired", "cancelled"])
 def test_00_by_notification_after_it_was_closed_asks_dana(dana: Wire, clock: Clock, closed: str) -> None:
     order = created_order(dana)
