@@ -198,11 +198,13 @@ def valid_up_to(problems: Problems, value: object, now: datetime) -> datetime:
     if not isinstance(value, datetime) or value.tzinfo is None:
         problems.add("valid_up_to", _("Give it as a datetime with a time zone."))
         return now
+    # before comparing: what lies within this second would be over before it is sent
+    value = value.replace(microsecond=0)
     if value <= now:
         problems.add("valid_up_to", _("It lies in the past."))
     elif value - now > LONGEST_LIFETIME:
         problems.add("valid_up_to", _("It lies more than ten years ahead."))
-    return value.replace(microsecond=0)
+    return value
 
 
 def return_url(problems: Problems, value: object) -> str:

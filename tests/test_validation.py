@@ -195,6 +195,10 @@ def test_valid_up_to_is_now() -> None:
     assert problems_of(validation.valid_up_to, NOW, NOW)
 
 
+def test_valid_up_to_is_within_this_second() -> None:
+    assert problems_of(validation.valid_up_to, NOW + timedelta(milliseconds=999), NOW)
+
+
 def test_valid_up_to_in_whole_seconds() -> None:
     moment = NOW + timedelta(minutes=30, microseconds=999_999)
     assert value_of(validation.valid_up_to, moment, NOW) == NOW + timedelta(minutes=30)
