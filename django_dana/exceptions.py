@@ -1,6 +1,6 @@
 """The errors of this package, in plain Python.
 
-A refusal by DANA is a value (a row of the table in ``response_rules``); an exception means that no usable
+A refusal by DANA is a value (a row of the table in ``protocol.response_codes``); an exception means that no usable
 reply came, or that the configuration is wrong. No message ever carries a key or a signature.
 """
 

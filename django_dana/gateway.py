@@ -18,14 +18,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
-from django_dana import conf, facts, response_rules, signing
+from django_dana import conf, transitions
 from django_dana.client import Client, CreateReply, Credentials, QueryPayment, QueryReply, Reply, client_for
 from django_dana.conf import Account
 from django_dana.exceptions import NoReply, UnexpectedReply, UnknownAccount
-from django_dana.facts import CallEnd, Ledger, PayAt, Report
 from django_dana.models import ApiCall, CancelRequest, Order
 from django_dana.models.evidence import MAX_KEPT
-from django_dana.response_rules import Outcome, Table
+from django_dana.protocol import response_codes, signing
+from django_dana.protocol.response_codes import Outcome, Table
+from django_dana.transitions import CallResult, LockedOrder, PayAt, StatusReport
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def attempt_create(order_id: int) -> None:
         return
     body = call.order.request_body
     end, reply = _speak(
-        call, response_rules.CREATE, lambda: line.client.create_order(body, external_id=call.row.external_id)
+        call, response_codes.CREATE, lambda: line.client.create_order(body, external_id=call.row.external_id)
     )
     with _recording(call, line) as ledger:
         if ledger:
@@ -66,7 +67,7 @@ def attempt_cancel(cancel_request_id: int) -> None:
         return
     body = cancel_request.request_body
     end, reply = _speak(
-        call, response_rules.CANCEL, lambda: line.client.cancel_order(body, external_id=call.row.external_id)
+        call, response_codes.CANCEL, lambda: line.client.cancel_order(body, external_id=call.row.external_id)
     )
     with _recording(call, line) as ledger:
         if ledger:
@@ -97,7 +98,7 @@ def ask(order_id: int, *, not_within: timedelta = timedelta(0)) -> bool:
         external_store_id=order.external_store_id,
     )
     end, reply = _speak(
-        call, response_rules.QUERY, lambda: line.client.query_payment(question, external_id=call.row.external_id)
+        call, response_codes.QUERY, lambda: line.client.query_payment(question, external_id=call.row.external_id)
     )
     with _recording(call, line) as ledger:
         if ledger:
@@ -115,7 +116,7 @@ def release_abandoned(order_id: int) -> None:
         _explain_lost_calls(order)
 
 
-def _apply_answer(ledger: Ledger, call: "_Call", end: CallEnd, reply: QueryReply | None) -> None:
+def _apply_answer(ledger: LockedOrder, call: "_Call", end: CallResult, reply: QueryReply | None) -> None:
     if ledger.order.fact_count != call.order.fact_count:
         ledger.ask_again()
         return
@@ -129,7 +130,7 @@ def _apply_answer(ledger: Ledger, call: "_Call", end: CallEnd, reply: QueryReply
 def _give_up(cancel_request: CancelRequest, line: "_Line") -> None:
     """End a cancel whose time is over, after DANA was asked and the answer left it open."""
     if ask(cancel_request.order_id):
-        with facts.changing(cancel_request.order_id, line.account) as ledger:
+        with transitions.locked_order(cancel_request.order_id, line.account) as ledger:
             cancel_request.refresh_from_db()
             # meanwhile a person may have sent it again, with a time of its own
             if cancel_request.give_up_at <= timezone.now():
@@ -157,7 +158,7 @@ def _line_for(order_id: int) -> _Line | None:
         # The text of an error from a vault might hold a secret; ours and Django's never do.
         ours = isinstance(error, UnknownAccount | ImproperlyConfigured | ValueError)
         logger.error("No call to DANA for order %s: %s", order_id, error if ours else type(error).__name__)
-        facts.account_is_unusable(order_id)
+        transitions.account_is_unusable(order_id)
         return None
     return _Line(account, client)
 
@@ -203,7 +204,7 @@ def _claim_create(order_id: int, line: _Line) -> _Call | None:
     if order.create_status == Order.CreateStatus.NEW and order.attempts >= line.account.max_attempts:
         # the worker of the last attempt died with it
         with _conclude(order, line) as ledger:
-            ledger.create_answered(CallEnd(rule=response_rules.CREATE.no_reply))
+            ledger.create_answered(CallResult(rule=response_codes.CREATE.no_reply))
         return None
     order.attempts += 1
     return _open(order, ApiCall.Operation.CREATE)
@@ -218,7 +219,7 @@ def _claim_cancel(cancel_request: CancelRequest, line: _Line) -> _Call | None:
         return None
     if cancel_request.status == CancelRequest.Status.NEW and cancel_request.attempts >= line.account.max_attempts:
         with _conclude(order, line) as ledger:
-            ledger.cancel_answered(cancel_request, CallEnd(rule=response_rules.CANCEL.no_reply))
+            ledger.cancel_answered(cancel_request, CallResult(rule=response_codes.CANCEL.no_reply))
         return None
     cancel_request.attempts += 1
     cancel_request.save(update_fields=["attempts", "updated_at"])
@@ -254,7 +255,7 @@ def _take(order_id: int, account: Account) -> Order | None:
 def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequest | None = None) -> _Call:
     """Write the row of a call that is about to be made."""
     assert order.lease_token is not None  # noqa: S101  _take has just set it
-    order.settles(Order.Attention.ACCOUNT)
+    order.clear_attention(Order.Attention.ACCOUNT)
     order.save()
     _explain_lost_calls(order)
     row = ApiCall.objects.create(
@@ -269,14 +270,14 @@ def _open(order: Order, operation: ApiCall.Operation, cancel_request: CancelRequ
 
 def _explain_lost_calls(order: Order) -> None:
     """A row that is still open belongs to a worker that died: its call counts as one without a reply."""
-    order.api_calls.open().filter(error="").update(concluded_by=response_rules.NO_REPLY, error=_LOST)
+    order.api_calls.open().filter(error="").update(rule_code=response_codes.NO_REPLY, error=_LOST)
 
 
 @contextmanager
-def _conclude(order: Order, line: _Line) -> Iterator[Ledger]:
+def _conclude(order: Order, line: _Line) -> Iterator[LockedOrder]:
     """Give the lease back without a call, and apply what is concluded instead."""
     order.lease_token = order.lease_until = None
-    ledger = Ledger(order, line.account, timezone.now())
+    ledger = LockedOrder(order, line.account, timezone.now())
     yield ledger
     ledger.save()
 
@@ -284,25 +285,25 @@ def _conclude(order: Order, line: _Line) -> Iterator[Ledger]:
 # -- call ---------------------------------------------------------------------------------------------------------
 
 
-def _speak(call: _Call, table: Table, send: Callable[[], SomeReply]) -> tuple[CallEnd, SomeReply | None]:
+def _speak(call: _Call, table: Table, send: Callable[[], SomeReply]) -> tuple[CallResult, SomeReply | None]:
     """Make the one call, fill its row (not yet saved) and return how it ended."""
     row, reply = call.row, None
     started = time.monotonic()
     try:
         reply = send()
     except NoReply as error:
-        end = CallEnd(rule=table.no_reply)
+        end = CallResult(rule=table.no_reply)
         row.error = str(error)[:300]
     except UnexpectedReply as error:
-        end = CallEnd(rule=table.unexpected)
+        end = CallResult(rule=table.unexpected)
         row.error, row.http_status, row.response_body = error.reason[:300], error.http_status, _kept(error.text)
     else:
-        end = CallEnd(rule=reply.rule, code=reply.rule.code, message=reply.message, retry_after=reply.retry_after)
+        end = CallResult(rule=reply.rule, code=reply.rule.code, message=reply.message, retry_after=reply.retry_after)
         row.http_status, row.response_body = reply.http_status, _kept(reply.text)
         if not end.code.startswith(str(reply.http_status)):
             row.error = f"the code came on HTTP {reply.http_status}"
     row.duration_ms = round((time.monotonic() - started) * 1000)
-    row.concluded_by, row.response_code, row.response_message = end.rule.code, end.code, end.message[:255]
+    row.rule_code, row.response_code, row.response_message = end.rule.code, end.code, end.message[:255]
     return end, reply
 
 
@@ -320,8 +321,8 @@ def _pay_at(reply: CreateReply | None) -> PayAt | None:
     )
 
 
-def _report(reply: QueryReply) -> Report:
-    return Report(
+def _report(reply: QueryReply) -> StatusReport:
+    return StatusReport(
         status=reply.status,
         is_answer=True,
         amount=reply.amount,
@@ -337,9 +338,9 @@ def _report(reply: QueryReply) -> Report:
 
 
 @contextmanager
-def _recording(call: _Call, line: _Line) -> Iterator[Ledger | None]:
+def _recording(call: _Call, line: _Line) -> Iterator[LockedOrder | None]:
     """Close the call's row and give the order under its lock, or None where somebody else took it over meanwhile."""
-    with facts.changing(call.order.pk, line.account) as ledger:
+    with transitions.locked_order(call.order.pk, line.account) as ledger:
         call.row.save()
         order = ledger.order
         if order.lease_token != call.token:

@@ -17,8 +17,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_dana import events, gateway
-from django_dana.models import ApiCall, CancelRequest, Event, Order
+from django_dana import gateway, outbox
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +114,13 @@ def cancel_order(cancel_request_id: int) -> None:
 def sync_order(order_id: int) -> None:
     """Ask DANA what became of this order."""
     gateway.ask(order_id)
-    events.send_due(order_id)
+    outbox.send_due(order_id)
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def send_events(order_id: int) -> None:
     """Send the signals that are due for this order."""
-    events.send_due(order_id)
+    outbox.send_due(order_id)
 
 
 @shared_task(ignore_result=True)
@@ -157,9 +157,9 @@ def due_cancels() -> QuerySet[CancelRequest]:
     return CancelRequest.objects.due(timezone.now()).order_by("next_attempt_at")
 
 
-def due_events() -> QuerySet[Event]:
+def due_events() -> QuerySet[OutboxEvent]:
     """Signals that are due now."""
-    return Event.objects.due(timezone.now())
+    return OutboxEvent.objects.due(timezone.now())
 
 
 def due_questions() -> QuerySet[Order]:
@@ -189,7 +189,7 @@ def _follow_up(order_id: int) -> None:
     asked = Order.objects.to_ask(timezone.now()).filter(pk=order_id).exists()
     if asked:
         gateway.ask(order_id)
-    events.send_due(order_id)
+    outbox.send_due(order_id)
 
 
 def _start_again(task: Any, pk: int, moment: datetime | None) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import formats
+from django_dana.protocol import notation
 
 MAX_AMOUNT: Final = Decimal("9999999999999.99")
 MAX_REFERENCE: Final = 64
@@ -305,7 +305,7 @@ def _is_clean(value: str, allowed: str = "") -> bool:
 def _is_json(value: dict[str, Any]) -> bool:
     """Whether DANA and every database can take it: PostgreSQL, for one, stores no NUL."""
     try:
-        formats.parse_json_object(formats.compact_json(value).encode("ascii"))
+        notation.parse_json_object(notation.compact_json(value).encode("ascii"))
     except (TypeError, ValueError, RecursionError):
         return False
     return True

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.test import Client
 
-from django_dana import formats, signing
-from django_dana.models import CancelRequest, Event, Order
+from django_dana.models import CancelRequest, Order, OutboxEvent
+from django_dana.protocol import notation, signing
 from tests import keys
 
 PATH = "/dana/v1.0/debit/notify"
@@ -60,7 +60,7 @@ def headers(
     method: str = "POST",
 ) -> dict[str, str]:
     """Return the headers of captured notifications, with a fresh signature."""
-    timestamp = timestamp or formats.jakarta_time(datetime.now(UTC))
+    timestamp = timestamp or notation.jakarta_time(datetime.now(UTC))
     signature = signing.sign(signing.load_private_key(key), method=method, path=path, body=body, timestamp=timestamp)
     captured = {
         "Channel-Id": "DANA",
@@ -97,7 +97,7 @@ def assert_answer(response: Any, code: str, http_status: int | None = None) -> N
 
 def state() -> list[Any]:
     """Return every order, cancel request and event, to see that nothing was touched."""
-    return [list(model.objects.order_by("pk").values()) for model in (Order, CancelRequest, Event)]
+    return [list(model.objects.order_by("pk").values()) for model in (Order, CancelRequest, OutboxEvent)]
 
 
 def facts(order: Order) -> dict[str, Any]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator
 
-from django_dana import response_rules
-from django_dana.response_rules import Rule, Table
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Rule, Table
 
 INTRODUCTION = """\
 What each answer means
 ======================
 
-These are DANA's own tables, row by row, as :mod:`django_dana.response_rules` holds them: the one place that decides
-what an answer means. The admin shows the sentence for staff; the workers follow the outcome and what comes next.
+These are DANA's own tables, row by row, as :mod:`django_dana.protocol.response_codes` holds them: the one place that
+decides what an answer means. The admin shows the sentence for staff; the workers follow the outcome and what comes
+next.
 
 How a series of attempts goes
 -----------------------------
@@ -27,9 +28,9 @@ How a series of attempts goes
 """
 
 TABLES = (
-    ("Create Order", "service 54", response_rules.CREATE),
-    ("Cancel Order", "service 57", response_rules.CANCEL),
-    ("Query Payment", "service 55", response_rules.QUERY),
+    ("Create Order", "service 54", response_codes.CREATE),
+    ("Cancel Order", "service 57", response_codes.CANCEL),
+    ("Query Payment", "service 55", response_codes.QUERY),
 )
 
 
@@ -52,7 +53,7 @@ def _table(title: str, service: str, table: Table) -> Iterator[str]:
 
 def _cells(rule: Rule) -> tuple[str, ...]:
     then = "; ".join(follow_up.value for follow_up in rule.follow_up)
-    if rule.may_echo_success:
+    if rule.may_mask_success:
         then += "; may echo"
     return (rule.code, rule.name, rule.meaning, rule.outcome.value.capitalize(), then, rule.advice)
 

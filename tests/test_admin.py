@@ -14,7 +14,7 @@ from django.urls import resolve
 from django.utils import timezone
 
 from django_dana import gateway, services
-from django_dana.admin import windows
+from django_dana.admin import base
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
 from tests import wire as w
@@ -116,7 +116,7 @@ def call_of(order: Order, number: int = 0, **fields: Any) -> ApiCall:
         "duration_ms": 5,
         "http_status": 200,
         "response_code": "2005400",
-        "concluded_by": "2005400",
+        "rule_code": "2005400",
     }
     fields = {"operation": "create", **answer, **fields}
     external_id = f"{order.pk}-{number}"
@@ -207,7 +207,7 @@ def test_a_page_with_much_behind_it_asks_as_often_as_one_with_little(
 def test_a_list_counts_only_so_far(
     watcher: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
-    monkeypatch.setattr(windows, "MOST_LISTED", 3)
+    monkeypatch.setattr(base, "MOST_LISTED", 3)
     for _ in range(5):
         new_order()
     with django_assert_num_queries(6) as queries:
@@ -409,9 +409,9 @@ def test_of_a_cancel_that_succeeded_only_its_own_row_says_more(watcher: Client) 
 def test_a_call_says_what_its_answer_means(watcher: Client) -> None:
     order = new_order()
     for fields, sentence in (
-        ({"concluded_by": "4035402"}, "The amount is over DANA's limit."),
-        ({"concluded_by": "", "duration_ms": None}, "No answer is recorded"),
-        ({"concluded_by": "lost"}, ">-<"),
+        ({"rule_code": "4035402"}, "The amount is over DANA's limit."),
+        ({"rule_code": "", "duration_ms": None}, "No answer is recorded"),
+        ({"rule_code": "lost"}, ">-<"),
     ):
         ApiCall.objects.all().delete()
         assert sentence in text(watcher.get(f"{CALLS}{call_of(order, **fields).pk}/change/"))
@@ -479,7 +479,7 @@ def test_an_order_offers_what_makes_sense(staff: Client, fields: dict[str, Any],
 
 def test_a_pending_order_that_dana_may_have_offers_its_cancel(staff: Client) -> None:
     order = order_with(create_status="pending")
-    order.api_calls.create(operation="create", external_id="1", started_at=timezone.now(), concluded_by="5005401")
+    order.api_calls.create(operation="create", external_id="1", started_at=timezone.now(), rule_code="5005401")
     assert labels(staff.get(page(order))) == ["Cancel and refund", "Ask DANA now", "Send again", "Stop trying"]
 
 
@@ -721,7 +721,7 @@ def test_without_its_line_in_the_history_nothing_is_cancelled(clerk: User, monke
     def log_change(*args: Any) -> None:
         raise RuntimeError("the history is broken")
 
-    monkeypatch.setattr(windows.Window, "log_change", log_change)
+    monkeypatch.setattr(base.Window, "log_change", log_change)
     with pytest.raises(RuntimeError):
         client_of(clerk).post(page(order, "cancel"))
     assert not CancelRequest.objects.exists()
@@ -876,7 +876,7 @@ def test_stop_trying_a_cancel(staff: Client) -> None:
 def test_ask_about_a_cancel(staff: Client, dana: Wire) -> None:
     order = paid_order(dana)
     cancel_request = aborted(order, needs_attention="end_unknown", attempts=1)
-    call_of(order, operation="cancel", concluded_by="no_reply")
+    call_of(order, operation="cancel", rule_code="no_reply")
     dana.play(w.status("05", amount="15000.00"))
     response = staff.post(cancel_page(cancel_request, "ask"), follow=True)
     assert told(response) == ["DANA has answered: cancelled."]

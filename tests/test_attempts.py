@@ -82,7 +82,7 @@ def test_create_without_reply_is_tried_three_times_then_pending(
     assert [state.create_status for state in states] == ["new", "new", "pending"]
     assert_one_payload(dana, CREATE_PATH, 3)
     last = states[-1]
-    assert (last.attempts, last.payment_status, last.concluded_by) == (3, "none", "no_reply")
+    assert (last.attempts, last.payment_status, last.rule_code) == (3, "none", "no_reply")
     assert last.next_attempt_at is not None
     assert "DANA did not answer" in last.next_step
     calls = ApiCall.objects.filter(order=order)
@@ -97,7 +97,7 @@ def test_create_with_an_unexpected_reply_is_tried_three_times_then_pending(dana:
     states = run_series(order, clock)
     assert [state.create_status for state in states] == ["new", "new", "pending"]
     assert_one_payload(dana, CREATE_PATH, 3)
-    assert states[-1].concluded_by == "unexpected"
+    assert states[-1].rule_code == "unexpected"
     assert "could not be understood" in states[-1].next_step
     assert all(call.error and call.http_status for call in ApiCall.objects.filter(order=order))
 
@@ -108,7 +108,7 @@ def test_the_evidence_of_an_unexpected_reply_is_kept(dana: Wire, act: Act) -> No
     order = new_order()
     tasks.create_order(order.pk)
     call = ApiCall.objects.get(order=order)
-    assert call.concluded_by == "unexpected"
+    assert call.rule_code == "unexpected"
     assert len(call.response_body) <= 16_384
 
 
@@ -129,7 +129,7 @@ def test_a_success_in_the_second_attempt_ends_the_series(dana: Wire, clock: Cloc
 
 def test_a_mixed_series_ends_by_its_last_attempt(dana: Wire, clock: Clock) -> None:
     dana.play(w.hang_up, w.hang_up, w.body(b"<html>"))
-    assert run_series(new_order(), clock)[-1].concluded_by == "unexpected"
+    assert run_series(new_order(), clock)[-1].rule_code == "unexpected"
 
 
 def test_the_attempts_come_from_the_schedule(dana: Wire, clock: Clock) -> None:
@@ -229,7 +229,7 @@ def test_cancel_with_an_unexpected_reply_is_tried_three_times_then_pending(dana:
 
 def test_cancel_naming_another_order_is_unexpected(dana: Wire, clock: Clock) -> None:
     assert start_cancel(dana, clock, w.code("2005700", originalPartnerReferenceNo="other")).status == "pending"
-    assert ApiCall.objects.filter(concluded_by="unexpected").count() == 3
+    assert ApiCall.objects.filter(rule_code="unexpected").count() == 3
 
 
 def test_cancel_naming_another_order_of_dana_is_unexpected(dana: Wire, clock: Clock) -> None:

@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_dana import response_rules, services, tasks
+from django_dana import services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall
-from django_dana.response_rules import Outcome, Rule
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Outcome, Rule
 from tests import wire as w
 from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
 
-CREATE_ROWS = [rule for rule in response_rules.CREATE.rows.values() if rule.code.isdigit()]
-CANCEL_ROWS = [rule for rule in response_rules.CANCEL.rows.values() if rule.code.isdigit()]
+CREATE_ROWS = [rule for rule in response_codes.CREATE.rows.values() if rule.code.isdigit()]
+CANCEL_ROWS = [rule for rule in response_codes.CANCEL.rows.values() if rule.code.isdigit()]
 REFUSED_FOR_GOOD = [rule for rule in CREATE_ROWS if rule.is_definite_refusal]
 
 
@@ -38,7 +39,7 @@ def test_create_ends_as_its_row_says(dana: Wire, clock: Clock, told: list[str], 
     assert (order.next_attempt_at is not None) == tried_again
     assert order.next_step
     call = ApiCall.objects.get(order=order)
-    assert (call.http_status, call.response_code, call.concluded_by) == (int(rule.code[:3]), rule.code, rule.code)
+    assert (call.http_status, call.response_code, call.rule_code) == (int(rule.code[:3]), rule.code, rule.code)
     assert len(dana.heard) == 1
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from django_dana import signing
 from django_dana.models import Notification, Order
+from django_dana.protocol import signing
 from tests import keys
 from tests.conftest import account_with, new_order
 from tests.notices import PATH, assert_answer, compact, headers, notice, send, state

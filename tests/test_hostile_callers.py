@@ -16,8 +16,9 @@ from django.conf import settings as django_settings
 from django.db.models import Count, Min
 from django.test import Client
 
-from django_dana import conf, formats, services
+from django_dana import conf, services
 from django_dana.models import Notification, Order
+from django_dana.protocol import notation
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import account_with, new_order, statements
@@ -50,7 +51,7 @@ def changed(given: dict[str, str], **changes: str | None) -> dict[str, str]:
 
 Forge = Callable[[bytes], dict[str, str]]
 
-EARLIER = formats.jakarta_time(datetime(2026, 11, 1, tzinfo=UTC))
+EARLIER = notation.jakarta_time(datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def raw_signature(body: bytes) -> bytes:
@@ -70,7 +71,7 @@ FORGERIES: dict[str, Forge] = {
     "another case of the path": lambda body: headers(body, path=PATH.upper()),
     "another method": lambda body: headers(body, method="GET"),
     "an old body under a new timestamp": lambda body: changed(
-        headers(body, timestamp=EARLIER), X_Timestamp=formats.jakarta_time(datetime.now(UTC))
+        headers(body, timestamp=EARLIER), X_Timestamp=notation.jakarta_time(datetime.now(UTC))
     ),
     "the signature of another body": lambda body: headers(body + b" x"),
     "the signature of an empty body": lambda body: headers(b""),
@@ -411,5 +412,5 @@ def test_an_answer_sets_no_cookie_and_may_not_be_cached_as_a_page(client: Client
 
 def test_the_clock_of_the_caller_does_not_matter(client: Client) -> None:
     # DANA re-sends for days, with a fresh timestamp each time; what keeps a replay harmless is that it changes nothing
-    old = formats.jakarta_time(datetime.now(UTC) - timedelta(days=30))
+    old = notation.jakarta_time(datetime.now(UTC) - timedelta(days=30))
     assert_answer(send(client, b"{}", timestamp=old), "4005602")

@@ -11,12 +11,13 @@ from django.conf import settings as django_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_dana import formats, services
+from django_dana import services
 from django_dana.client.http import Client, Credentials
-from django_dana.client.messages import Address, CancelOrder, CreateOrder, QueryPayment, promised_address
 from django_dana.exceptions import UnexpectedReply
 from django_dana.models import Order
-from django_dana.response_rules import Outcome
+from django_dana.protocol import notation
+from django_dana.protocol.messages import Address, CancelOrder, CreateOrder, QueryPayment, promised_address
+from django_dana.protocol.response_codes import Outcome
 from tests import wire as w
 from tests.keys import SHOP_PRIVATE_KEY
 from tests.wire import Wire
@@ -136,7 +137,7 @@ def sample_order(**changes: Any) -> Order:
             "amount": Decimal(15000),
             "title": "Payment Gateway Order",
             "partner_reference_no": "2020102900000000000001",
-            "valid_up_to": formats.parse_time(CREATE_SAMPLE["validUpTo"]),
+            "valid_up_to": notation.parse_time(CREATE_SAMPLE["validUpTo"]),
             **changes,
         }
     )

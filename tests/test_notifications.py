@@ -17,9 +17,9 @@ from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_dana import facts as fact_rules
-from django_dana import formats, services, tasks
-from django_dana.models import ApiCall, Event, Notification, Order
+from django_dana import services, tasks, transitions
+from django_dana.models import ApiCall, Notification, Order, OutboxEvent
+from django_dana.protocol import notation
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import NOW, Clock, account_with, fresh, new_order, statements
@@ -52,7 +52,7 @@ def test_paid(client: Client, order: Order) -> None:
     order = fresh(order)
     assert (order.payment_status, order.paid_at, order.needs_attention) == ("paid", PAID_AT, "")
     assert order.reference_no == "20261121111212800100166000000000001"
-    assert [event.name for event in Event.objects.all()] == ["order_paid"]
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_paid"]
 
 
 def test_the_message_is_kept_as_it_came(client: Client, order: Order) -> None:
@@ -75,7 +75,7 @@ def test_a_create_that_is_still_open_is_proved_and_told_first(client: Client, cl
     notify(client, order)
     order = fresh(order)
     assert (order.create_status, order.payment_status, order.next_attempt_at) == ("success", "paid", None)
-    assert [event.name for event in Event.objects.order_by("id")] == ["order_created", "order_paid"]
+    assert [event.name for event in OutboxEvent.objects.order_by("id")] == ["order_created", "order_paid"]
 
 
 def test_05_before_payment_is_expiry(client: Client, order: Order) -> None:
@@ -125,7 +125,7 @@ def test_another_amount_is_acknowledged_but_not_paid(client: Client, order: Orde
     assert (order.payment_status, order.needs_attention, order.paid_at) == ("initiated", "amount_differs", None)
     assert order.next_sync_at is not None
     assert heard().outcome == "attention"
-    assert [event.name for event in Event.objects.all()] == ["order_needs_attention"]
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_needs_attention"]
 
 
 @pytest.mark.parametrize("value", ["15000", "15000.0", "15000.00"])
@@ -142,10 +142,10 @@ def test_a_repetition_changes_nothing(client: Client, order: Order, status: str)
     body = compact(notice(order, status))
     sent = headers(body)
     send(client, body, sent)
-    before, events = facts(order), Event.objects.count()
+    before, events = facts(order), OutboxEvent.objects.count()
     for _ in range(3):
         assert_answer(send(client, body, sent), "2005600")
-    assert (facts(order), Event.objects.count()) == (before, events)
+    assert (facts(order), OutboxEvent.objects.count()) == (before, events)
     assert list(Notification.objects.order_by("id").values_list("outcome", flat=True)) == ["applied", *["known"] * 3]
 
 
@@ -158,7 +158,7 @@ def test_the_same_again_hours_later_with_a_fresh_signature_changes_nothing(
         clock.forward(hours=30)
         assert_answer(notify(client, order), "2005600")
     assert facts(order) == before
-    assert Event.objects.count() == 1
+    assert OutboxEvent.objects.count() == 1
 
 
 def test_a_message_days_after_the_payment_is_believed(client: Client, order: Order, clock: Clock) -> None:
@@ -322,13 +322,13 @@ def test_what_is_parsed_is_the_text_that_was_verified(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[bytes] = []
-    parse = formats.parse_json_object
+    parse = notation.parse_json_object
 
     def listen(text: bytes) -> dict[str, Any]:
         parsed.append(text)
         return parse(text)
 
-    monkeypatch.setattr(formats, "parse_json_object", listen)
+    monkeypatch.setattr(notation, "parse_json_object", listen)
     content = notice(order)
     send(client, json.dumps(content, indent=2, ensure_ascii=False).encode(), headers(compact(content)))
     assert parsed == [compact(content)]
@@ -541,7 +541,7 @@ def test_a_hostile_exception_handler_changes_nothing(
     assert_answer(send(client, b"{}", headers(b"x")), "4015600")
     assert_answer(send(client, b"{"), "4005601")
     assert_answer(client.get(PATH), "4055600")
-    monkeypatch.setattr(fact_rules.Ledger, "reported", fail)
+    monkeypatch.setattr(transitions.LockedOrder, "reported", fail)
     assert_answer(notify(client, order), "5005601")
 
 
@@ -596,7 +596,7 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
     sent = headers(body)
     before = facts(order)
     with monkeypatch.context() as patch:
-        patch.setattr(fact_rules.Ledger, "reported", fail)
+        patch.setattr(transitions.LockedOrder, "reported", fail)
         assert_answer(send(client, body, sent), "5005601")
     assert (heard().outcome, heard().order, heard().body) == ("failed", order, body.decode())
     assert heard().error == "ZeroDivisionError"
@@ -621,20 +621,20 @@ def test_inside_atomic_requests_the_evidence_survives(
 
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
     monkeypatch.setattr(services, "keep_notification", look)
-    monkeypatch.setattr(fact_rules.Ledger, where, fail)
+    monkeypatch.setattr(transitions.LockedOrder, where, fail)
     assert_answer(notify(client, order), "5005601")
     assert inside == [False]
     assert heard().outcome == "failed"
     assert fresh(order).payment_status == "initiated"
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_event_that_can_not_be_written_takes_the_payment_back(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(Event.objects.all()), "bulk_create", fail)
-    monkeypatch.setattr(type(Event.objects), "bulk_create", fail)
+    monkeypatch.setattr(type(OutboxEvent.objects.all()), "bulk_create", fail)
+    monkeypatch.setattr(type(OutboxEvent.objects), "bulk_create", fail)
     assert_answer(notify(client, order), "5005601")
     assert fresh(order).payment_status == "initiated"
 

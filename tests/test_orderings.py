@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from django_dana import conf, facts, services, tasks
+from django_dana import conf, services, tasks, transitions
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH
-from django_dana.facts import Report
 from django_dana.models import CancelRequest, Order
+from django_dana.transitions import StatusReport
 from tests import wire as w
 from tests.conftest import NOW, fresh, new_order
 from tests.wire import Act, Heard, Wire
@@ -124,8 +124,8 @@ class Orderings(RuleBasedStateMachine):
     def a_notification_arrives(self, data: Any) -> None:
         if self.sent:
             status = data.draw(st.sampled_from(self.sent))
-            report = Report(status=status, is_answer=False, amount=self.order.amount, currency="IDR")
-            with facts.changing(self.order.pk, conf.account("default")) as ledger:
+            report = StatusReport(status=status, is_answer=False, amount=self.order.amount, currency="IDR")
+            with transitions.locked_order(self.order.pk, conf.account("default")) as ledger:
                 ledger.reported(report)
 
     @rule()

@@ -13,10 +13,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from django_dana import response_rules, services, tasks
+from django_dana import services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import CancelRequest, Order
-from django_dana.response_rules import NO_REPLY, UNEXPECTED, Outcome
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import NO_REPLY, UNEXPECTED, Outcome
 from tests import wire as w
 from tests.conftest import NOW, fresh, fresh_cancel, new_order
 from tests.wire import Act, Heard, Wire
@@ -49,7 +50,7 @@ def create_oracle(rows: list[str]) -> str:
     """The create status that the rules name; DANA's books have the order with our amount whenever they are asked."""
     unseen_end = False
     for row in [*rows, "2005400"]:
-        rule = response_rules.CREATE.rows[row]
+        rule = response_codes.CREATE.rows[row]
         if row == "2005400" or (row == "4045418" and unseen_end):
             return "success"
         if rule.outcome is Outcome.FAILED and row not in ("4035415", "5005400"):
@@ -62,9 +63,9 @@ def cancel_oracle(rows: list[str], *, acted: bool) -> str:
     """The cancel status that the rules name; ``acted`` says whether DANA's books have the order cancelled."""
     unseen_end, in_series = False, True
     for attempt, row in enumerate([*rows, "2005700"], start=1):
-        rule = response_rules.CANCEL.rows[row]
+        rule = response_codes.CANCEL.rows[row]
         no_answer = row in (NO_REPLY, UNEXPECTED)
-        if row == "2005700" or (rule.may_echo_success and unseen_end and acted):
+        if row == "2005700" or (rule.may_mask_success and unseen_end and acted):
             return "success"
         if in_series and attempt == SERIES and row == NO_REPLY:
             return "success" if acted else "aborted"
@@ -93,7 +94,7 @@ def sweeps(row: Order | CancelRequest, traveller: time_machine.Traveller) -> Ite
 
 
 @quickly
-@given(rows=st.lists(st.sampled_from(sorted(response_rules.CREATE.rows)), max_size=6))
+@given(rows=st.lists(st.sampled_from(sorted(response_codes.CREATE.rows)), max_size=6))
 def test_any_answers_to_a_create_end_as_the_table_says(dana: Wire, rows: list[str]) -> None:
     dana.heard.clear()
     dana.play(Scripted(CREATE_PATH, rows, "2005400", "01"))
@@ -109,7 +110,7 @@ def test_any_answers_to_a_create_end_as_the_table_says(dana: Wire, rows: list[st
 
 
 @quickly
-@given(rows=st.lists(st.sampled_from(sorted(response_rules.CANCEL.rows)), max_size=6), acted=st.booleans())
+@given(rows=st.lists(st.sampled_from(sorted(response_codes.CANCEL.rows)), max_size=6), acted=st.booleans())
 def test_any_answers_to_a_cancel_end_as_the_table_says(dana: Wire, rows: list[str], acted: bool) -> None:  # noqa: FBT001
     dana.heard.clear()
     dana.play(Scripted(CANCEL_PATH, rows, "2005700", "00"))

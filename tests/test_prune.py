@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_dana import services
-from django_dana.models import ApiCall, CancelRequest, Event, Notification, Order
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 from tests.conftest import Clock, new_order
 
 pytestmark = pytest.mark.django_db
@@ -124,7 +124,7 @@ UNSETTLED_BESIDE: dict[str, Callable[[Order], Any]] = {
     "a refused cancel that nobody has looked at": lambda order: cancel(
         order, status="failed", unfinished=None, needs_attention="refused"
     ),
-    "an event to be told": lambda order: Event.objects.create(name="order_paid", order=order),
+    "an event to be told": lambda order: OutboxEvent.objects.create(name="order_paid", order=order),
 }
 
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_dana import conf, signing
+from django_dana import conf
 from django_dana.exceptions import InvalidKey, InvalidSignature
+from django_dana.protocol import signing
 from tests.keys import DANA_PRIVATE_KEY, DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
 
 # The check value: what has to be signed for one cancel, worked out by hand.

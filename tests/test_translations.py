@@ -15,7 +15,7 @@ from django.utils import translation
 from django.utils.translation.template import templatize
 
 import django_dana
-from django_dana import response_rules
+from django_dana.protocol import response_codes
 
 PACKAGE = Path(django_dana.__file__).parent
 CATALOG = PACKAGE / "locale" / "id" / "LC_MESSAGES" / "django.po"
@@ -101,7 +101,7 @@ def test_the_sentences_are_found() -> None:
     sentences = {sentence for sentence, _ in modules.values()}
     assert {"order", "The order is on its way to DANA; there is nothing to do."} <= sentences
     assert {"Give it as text.", "You may not cancel orders."} <= sentences
-    assert {rule.advice for rule in response_rules.CANCEL.rows.values()} <= sentences
+    assert {rule.advice for rule in response_codes.CANCEL.rows.values()} <= sentences
     assert {("Back to the shop", ""), ("Pay before: %(until)s", "")} <= templates
 
 
@@ -143,6 +143,6 @@ def test_what_is_compiled_is_what_is_written(catalog: dict[str, list[str]]) -> N
 
 def test_django_finds_it() -> None:
     with translation.override("id"):
-        for table in (response_rules.CREATE, response_rules.QUERY, response_rules.CANCEL):
+        for table in (response_codes.CREATE, response_codes.QUERY, response_codes.CANCEL):
             for rule in table.rows.values():
                 assert translation.gettext(rule.advice) != rule.advice

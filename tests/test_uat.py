@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from django_dana.models import ApiCall, Event, Notification, Order
+from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.simulator import Habits, Merchant, Simulator
 from django_dana.uat import notifications, runner, scenarios
 from tests import keys
@@ -96,7 +96,7 @@ def test_all_scenarios_pass_at_the_simulator_and_no_order_is_written(
     assert rows["FinishNotifyExpired"]["answered"] == "2005600, status 05"
     assert '"amount":{"value":"1500","currency":"IDR"}' in rows["CreateOrderInvalidFieldFormat"]["request"]
     assert '"responseCode":"4005401"' in rows["CreateOrderInvalidFieldFormat"]["response"].replace(" ", "")
-    assert (Order.objects.count(), ApiCall.objects.count(), Event.objects.count()) == (0, 0, 0)
+    assert (Order.objects.count(), ApiCall.objects.count(), OutboxEvent.objects.count()) == (0, 0, 0)
     assert_no_secret(printed + output.read_text(encoding="utf-8-sig"))
 
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
+from django_dana.admin.base import ORDER_COLUMNS, AttentionColumn, AttentionFilter, Handle, Told, Window, ask_dana
 from django_dana.admin.rendering import link, pretty_text
 from django_dana.admin.tables import Table, call_table
-from django_dana.admin.windows import ORDER_COLUMNS, AttentionColumn, AttentionFilter, Handle, Told, Window, ask_dana
 from django_dana.display import price
 from django_dana.models import ApiCall, CancelRequest, Order
 from django_dana.services import CANCEL_PERMISSION

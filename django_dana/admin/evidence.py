@@ -7,8 +7,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_dana.admin.base import ORDER_COLUMNS, Window
 from django_dana.admin.rendering import link, pretty_text, pretty_value
-from django_dana.admin.windows import ORDER_COLUMNS, Window
 from django_dana.models import ApiCall, Notification
 
 
@@ -53,7 +53,7 @@ class ApiCallAdmin(EvidenceWindow):
     @admin.display(description=_("meaning"))
     def meaning(self, call: ApiCall) -> str:
         """Return what DANA's table says of the answer."""
-        if call.duration_ms is None and not call.concluded_by:
+        if call.duration_ms is None and not call.rule_code:
             return gettext("No answer is recorded: the call is under way, or the worker ended before its end.")
         return gettext(call.rule.advice) if call.rule else "-"
 

@@ -20,9 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana import conf, services
 from django_dana.admin import cancel_requests
-from django_dana.admin.rendering import joined, link, outside_link, pretty_text, pretty_value
-from django_dana.admin.tables import TABLES, Table
-from django_dana.admin.windows import (
+from django_dana.admin.base import (
     CHANGE_PERMISSION,
     AttentionColumn,
     AttentionFilter,
@@ -31,6 +29,8 @@ from django_dana.admin.windows import (
     Window,
     ask_dana,
 )
+from django_dana.admin.rendering import joined, link, outside_link, pretty_text, pretty_value
+from django_dana.admin.tables import TABLES, Table
 from django_dana.display import price
 from django_dana.models import CancelRequest, Order
 from django_dana.services import CANCEL_PERMISSION
@@ -88,7 +88,7 @@ def can_be_sent_again(order: Order) -> bool:
         unsettled
         and order.is_open
         and timezone.now() < order.valid_up_to
-        and not order.is_awaiting_echo
+        and not order.outcome_ambiguous
         and not order.cancel_requests.exists()
     )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from django_dana import formats
+from django_dana.protocol import notation
 
 #: With these one could pay, or act as the buyer's device.
 _SECRETS: Final = frozenset({"cardToken", "merchantToken", "tokenId", "sessionId"})
@@ -16,7 +16,7 @@ _SECRETS: Final = frozenset({"cardToken", "merchantToken", "tokenId", "sessionId
 def pretty_text(text: str) -> SafeString:
     """Return JSON indented, and what can't be indented without losing anything as it is."""
     try:
-        value = formats.parse_json_object(text.encode())
+        value = notation.parse_json_object(text.encode())
     except ValueError:
         return _preformatted(text)
     return pretty_value(value)

@@ -1,7 +1,7 @@
 """A client for DANA's payment gateway, in plain Python: it knows neither Django nor Celery."""
 
 from django_dana.client.http import Client, Credentials, client_for
-from django_dana.client.messages import (
+from django_dana.protocol.messages import (
     CancelOrder,
     CancelReply,
     CreateOrder,

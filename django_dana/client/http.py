@@ -9,8 +9,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
-from django_dana import __version__, formats, response_rules, signing
-from django_dana.client.messages import (
+from django_dana import __version__
+from django_dana.client.transport import RawReply, Transport
+from django_dana.exceptions import UnexpectedReply
+from django_dana.protocol import notation, response_codes, signing
+from django_dana.protocol.messages import (
     Address,
     CancelReply,
     CreateReply,
@@ -18,9 +21,7 @@ from django_dana.client.messages import (
     QueryReply,
     promised_address,
 )
-from django_dana.client.transport import RawReply, Transport
-from django_dana.exceptions import UnexpectedReply
-from django_dana.response_rules import Outcome, Rule, Table
+from django_dana.protocol.response_codes import Outcome, Rule, Table
 
 R = TypeVar("R")
 
@@ -63,7 +64,7 @@ class Client:
             InvalidKey: the private key can't be read; nothing was sent.
         """
         sent = json.loads(request_body)
-        answer = self._call(CREATE_PATH, request_body, external_id, response_rules.CREATE)
+        answer = self._call(CREATE_PATH, request_body, external_id, response_codes.CREATE)
         answer.expect_echo("partnerReferenceNo", sent["partnerReferenceNo"])
         reference_no = answer.text_at("referenceNo")
         page, code = answer.text_at("webRedirectUrl"), answer.text_at("additionalInfo", "paymentCode")
@@ -74,19 +75,19 @@ class Client:
     def cancel_order(self, request_body: str, *, external_id: str) -> CancelReply:
         """Send a Cancel Order (service 57). Arguments and errors are those of create_order."""
         sent = json.loads(request_body)
-        answer = self._call(CANCEL_PATH, request_body, external_id, response_rules.CANCEL)
+        answer = self._call(CANCEL_PATH, request_body, external_id, response_codes.CANCEL)
         answer.expect_echo("originalPartnerReferenceNo", sent["originalPartnerReferenceNo"])
         if "originalReferenceNo" in sent:
             answer.expect_echo("originalReferenceNo", sent["originalReferenceNo"])
         return answer.make(
             CancelReply,
-            cancel_time=formats.parse_time(answer.at("cancelTime")),
-            transaction_date=formats.parse_time(answer.at("transactionDate")),
+            cancel_time=notation.parse_time(answer.at("cancelTime")),
+            transaction_date=notation.parse_time(answer.at("transactionDate")),
         )
 
     def query_payment(self, question: QueryPayment, *, external_id: str) -> QueryReply:
         """Send a Query Payment (service 55). Errors are those of create_order."""
-        answer = self._call(QUERY_PATH, question.body(), external_id, response_rules.QUERY)
+        answer = self._call(QUERY_PATH, question.body(), external_id, response_codes.QUERY)
         answer.expect_echo("originalPartnerReferenceNo", question.original_partner_reference_no)
         status = answer.text_at("latestTransactionStatus")
         if answer.rule.outcome is Outcome.SUCCESS and not status:
@@ -101,13 +102,13 @@ class Client:
             amount=amount[0] if amount else None,
             currency=amount[1] if amount else "",
             refund_amount=refund[0] if refund else None,
-            paid_at=formats.parse_time(answer.at("paidTime")),
+            paid_at=notation.parse_time(answer.at("paidTime")),
         )
 
     def post(self, path: str, request_body: str, *, external_id: str) -> RawReply:
         """Sign a body and send it to one of DANA's paths; the reply is returned unread. Raises as create_order does."""
         signed_bytes = request_body.encode("ascii")
-        headers = self.headers(path, signed_bytes, external_id, formats.jakarta_time(datetime.now(UTC)))
+        headers = self.headers(path, signed_bytes, external_id, notation.jakarta_time(datetime.now(UTC)))
         return self._transport.post(self._credentials.base_url + path, signed_bytes, headers)
 
     def headers(self, path: str, body: bytes, external_id: str, timestamp: str) -> dict[str, str]:
@@ -160,7 +161,7 @@ class _Answer:
         """Find the row of the table. Raises UnexpectedReply where there is none."""
         text = raw.body.decode("utf-8", "replace")
         try:
-            content = formats.parse_json_object(raw.body)
+            content = notation.parse_json_object(raw.body)
         except ValueError as error:
             raise UnexpectedReply(f"no JSON object: {error}"[:300], raw.status, text) from None
         code = content.get("responseCode")
@@ -187,7 +188,7 @@ class _Answer:
         return value if isinstance(value, str) else ""
 
     def money_at(self, *path: str) -> tuple[Decimal, str] | None:
-        return formats.parse_money(self.at(*path))
+        return notation.parse_money(self.at(*path))
 
     def expect_echo(self, name: str, sent: str) -> None:
         """Refuse another order's reference where one is given. DANA leaves its echo out of some refusals."""

@@ -1,8 +1,8 @@
 """The rows: what is asked of DANA, what came of it, and the evidence."""
 
 from django_dana.models.cancel_requests import CancelRequest
-from django_dana.models.events import Event
 from django_dana.models.evidence import ApiCall, Notification
 from django_dana.models.orders import Order
+from django_dana.models.outbox import OutboxEvent
 
-__all__ = ["ApiCall", "CancelRequest", "Event", "Notification", "Order"]
+__all__ = ["ApiCall", "CancelRequest", "Notification", "Order", "OutboxEvent"]

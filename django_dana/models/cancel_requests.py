@@ -8,9 +8,9 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import response_rules
 from django_dana.models.orders import Order, not_tried_again, refused_for_now
-from django_dana.response_rules import Rule
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Rule
 
 
 class CancelRequestQuerySet(models.QuerySet["CancelRequest"]):
@@ -65,7 +65,7 @@ class CancelRequest(models.Model):
     transaction_date = models.DateTimeField(_("transaction date"), null=True, blank=True)
     response_code = models.CharField(_("response code"), max_length=7, blank=True)
     response_message = models.CharField(_("response message"), max_length=255, blank=True)
-    concluded_by = models.CharField(_("row of the table"), max_length=10, blank=True)
+    rule_code = models.CharField(_("row of the table"), max_length=10, blank=True)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
@@ -97,17 +97,17 @@ class CancelRequest(models.Model):
     @property
     def rule(self) -> Rule | None:
         """The row of DANA's table by which the last call was concluded."""
-        return response_rules.CANCEL.rows.get(self.concluded_by)
+        return response_codes.CANCEL.rows.get(self.rule_code)
 
     @property
-    def is_awaiting_echo(self) -> bool:
+    def outcome_ambiguous(self) -> bool:
         """Whether DANA refused in words that may answer our own earlier success."""
-        return self.status == self.Status.PENDING and bool(self.rule and self.rule.may_echo_success)
+        return self.status == self.Status.PENDING and bool(self.rule and self.rule.may_mask_success)
 
     @property
     def is_end_unknown(self) -> bool:
         """Whether only a question to DANA can tell what became of it."""
-        return self.needs_attention == self.Attention.END_UNKNOWN or self.is_awaiting_echo
+        return self.needs_attention == self.Attention.END_UNKNOWN or self.outcome_ambiguous
 
     def finish(self, status: "CancelRequest.Status", attention: str = "") -> None:
         """Set a state from which nothing is sent any more by itself."""
@@ -123,7 +123,7 @@ class CancelRequest(models.Model):
             return gettext("The request is on its way to DANA; there is nothing to do.")
         if self.needs_attention == self.Attention.NOT_CANCELLED:
             return gettext("DANA says that the order is not cancelled. The same request may be sent again.")
-        if self.is_awaiting_echo:
+        if self.outcome_ambiguous:
             return gettext(
                 "DANA's answer may mean that the order is already cancelled. DANA is being asked; "
                 "do not refund by other means."
@@ -133,9 +133,9 @@ class CancelRequest(models.Model):
     def _step_by_rule(self) -> str:
         # A question may have ended it otherwise than its last call did.
         if self.status == self.Status.SUCCESS:
-            return gettext(response_rules.CANCEL.success.advice)
+            return gettext(response_codes.CANCEL.success.advice)
         if self.status == self.Status.ABORTED:
-            return gettext(response_rules.CANCEL.no_reply.advice)
+            return gettext(response_codes.CANCEL.no_reply.advice)
         advice = gettext(self.rule.advice) if self.rule else ""
         if self.status == self.Status.FAILED and self.rule and self.rule.is_tried_again:
             return f"{refused_for_now(self.give_up_at)} {advice}" if self.next_attempt_at else not_tried_again()

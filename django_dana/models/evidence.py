@@ -5,10 +5,10 @@ from typing import Final, Self
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import response_rules
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
-from django_dana.response_rules import Rule
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Rule
 
 #: Characters of a reply that are kept; DANA's own replies are far shorter.
 MAX_KEPT: Final = 16_384
@@ -23,11 +23,11 @@ class ApiCallQuerySet(models.QuerySet["ApiCall"]):
 
     def not_refused(self, operation: "ApiCall.Operation") -> Self:
         """Calls on which DANA may have acted: all but those it answered with a Failed row."""
-        return self.filter(operation=operation).exclude(concluded_by__in=_FAILED)
+        return self.filter(operation=operation).exclude(rule_code__in=_FAILED)
 
     def not_definitely_refused(self, operation: "ApiCall.Operation") -> Self:
         """As not_refused, but a refusal that is tried again counts as open."""
-        return self.filter(operation=operation).exclude(concluded_by__in=_DEFINITELY_REFUSED)
+        return self.filter(operation=operation).exclude(rule_code__in=_DEFINITELY_REFUSED)
 
 
 class ApiCall(models.Model):
@@ -60,7 +60,7 @@ class ApiCall(models.Model):
     response_code = models.CharField(_("response code"), max_length=7, blank=True)
     response_message = models.CharField(_("response message"), max_length=255, blank=True)
     response_body = models.TextField(_("response"), blank=True)
-    concluded_by = models.CharField(_("row of the table"), max_length=10, blank=True)
+    rule_code = models.CharField(_("row of the table"), max_length=10, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
 
     objects = ApiCallQuerySet.as_manager()
@@ -80,13 +80,13 @@ class ApiCall(models.Model):
     @property
     def rule(self) -> Rule | None:
         """The row of DANA's table by which the call was concluded."""
-        return _TABLES[self.Operation(self.operation)].rows.get(self.concluded_by)
+        return _TABLES[self.Operation(self.operation)].rows.get(self.rule_code)
 
 
 _TABLES: Final = {
-    ApiCall.Operation.CREATE: response_rules.CREATE,
-    ApiCall.Operation.QUERY: response_rules.QUERY,
-    ApiCall.Operation.CANCEL: response_rules.CANCEL,
+    ApiCall.Operation.CREATE: response_codes.CREATE,
+    ApiCall.Operation.QUERY: response_codes.QUERY,
+    ApiCall.Operation.CANCEL: response_codes.CANCEL,
 }
 
 
@@ -150,9 +150,9 @@ class Notification(models.Model):
 def _codes(*, definite_only: bool) -> list[str]:
     return [
         rule.code
-        for table in (response_rules.CREATE, response_rules.CANCEL)
+        for table in (response_codes.CREATE, response_codes.CANCEL)
         for rule in table.rows.values()
-        if (rule.is_definite_refusal if definite_only else rule.outcome is response_rules.Outcome.FAILED)
+        if (rule.is_definite_refusal if definite_only else rule.outcome is response_codes.Outcome.FAILED)
     ]
 
 

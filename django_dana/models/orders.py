@@ -14,8 +14,8 @@ from django.utils import formats, timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import response_rules
-from django_dana.response_rules import Rule
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Rule
 
 # After validUpTo DANA may still be settling a payment made in the last second.
 GRACE: Final = timedelta(minutes=5)
@@ -134,7 +134,7 @@ class Order(models.Model):
     payment_code = models.TextField(_("payment code"), blank=True)
     response_code = models.CharField(_("response code"), max_length=7, blank=True)
     response_message = models.CharField(_("response message"), max_length=255, blank=True)
-    concluded_by = models.CharField(_("row of the table"), max_length=10, blank=True)
+    rule_code = models.CharField(_("row of the table"), max_length=10, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     note = models.CharField(_("note"), max_length=255, blank=True)
@@ -183,7 +183,7 @@ class Order(models.Model):
     @property
     def rule(self) -> Rule | None:
         """The row of DANA's table by which the last create call was concluded."""
-        return response_rules.CREATE.rows.get(self.concluded_by)
+        return response_codes.CREATE.rows.get(self.rule_code)
 
     @property
     def is_open(self) -> bool:
@@ -191,9 +191,9 @@ class Order(models.Model):
         return self.payment_status in self.OPEN_PAYMENT
 
     @property
-    def is_awaiting_echo(self) -> bool:
+    def outcome_ambiguous(self) -> bool:
         """Whether DANA refused a create in words that may answer our own earlier success (design rule: echo)."""
-        return self.create_status == self.CreateStatus.PENDING and bool(self.rule and self.rule.may_echo_success)
+        return self.create_status == self.CreateStatus.PENDING and bool(self.rule and self.rule.may_mask_success)
 
     @property
     def is_being_cancelled(self) -> bool:
@@ -226,7 +226,7 @@ class Order(models.Model):
         """Whether a call is under way."""
         return self.lease_until is not None and self.lease_until > now
 
-    def needs(self, reason: "Order.Attention") -> bool:
+    def flag_attention(self, reason: "Order.Attention") -> bool:
         """Note why a person should look, unless a graver reason stands. Return whether this is news."""
         gravity = list(self.Attention)
         standing = self.needs_attention
@@ -235,7 +235,7 @@ class Order(models.Model):
         self.needs_attention = reason
         return True
 
-    def settles(self, *reasons: "Order.Attention") -> None:
+    def clear_attention(self, *reasons: "Order.Attention") -> None:
         """Take back one of these reasons, if it is the standing one."""
         if self.needs_attention in reasons:
             self.needs_attention = ""
@@ -264,7 +264,7 @@ class Order(models.Model):
     def _create_step(self) -> str:
         if self.create_status == self.CreateStatus.NEW:
             return gettext("The order is on its way to DANA; there is nothing to do.")
-        if self.is_awaiting_echo:
+        if self.outcome_ambiguous:
             return gettext("DANA may already have this order. It is being asked; there is nothing to do but wait.")
         if self.create_status == self.CreateStatus.PENDING and not self.next_attempt_at:
             return gettext("Nobody knows yet whether DANA has this order. DANA is asked once its time is over.")

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django_dana import signing
 from django_dana.exceptions import InvalidSignature
-from django_dana.formats import jakarta_time, parse_json_object
+from django_dana.protocol import signing
+from django_dana.protocol.notation import jakarta_time, parse_json_object
 from django_dana.simulator import codes, faults, fields, merchants
 from django_dana.simulator.faults import Fault
 from django_dana.simulator.http import Delivery, Reply, Request

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django_dana.formats import jakarta_time, money
+from django_dana.protocol.notation import jakarta_time, money
 from django_dana.simulator.journal import Call
 from django_dana.simulator.orders import STATUS, Order
 

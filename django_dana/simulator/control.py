@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from django_dana.formats import parse_json_object
+from django_dana.protocol.notation import parse_json_object
 from django_dana.simulator import faults
 from django_dana.simulator.faults import Fault
 from django_dana.simulator.http import Reply, Request

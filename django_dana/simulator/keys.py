@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from django_dana import signing
+from django_dana.protocol import signing
 
 
 def generate() -> RSAPrivateKey:

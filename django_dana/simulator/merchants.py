@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from django_dana import signing
 from django_dana.exceptions import InvalidSignature
+from django_dana.protocol import signing
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from django_dana import signing
-from django_dana.formats import compact_json, jakarta_time, money
+from django_dana.protocol import signing
+from django_dana.protocol.notation import compact_json, jakarta_time, money
 from django_dana.simulator import faults, keys
 from django_dana.simulator.habits import Habits
 from django_dana.simulator.methods import Method

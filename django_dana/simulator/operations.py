@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django_dana.formats import jakarta_time, money
+from django_dana.protocol.notation import jakarta_time, money
 from django_dana.simulator import fields, magic, methods, qris
 from django_dana.simulator.clock import Clock
 from django_dana.simulator.habits import Habits

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
-from django_dana.formats import jakarta_time
+from django_dana.protocol.notation import jakarta_time
 from django_dana.simulator.http import Reply
 
 

@@ -6,7 +6,7 @@ Source: DANA's acceptance suite, sandbox_tools.
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from django_dana.formats import parse_json_object
+from django_dana.protocol.notation import parse_json_object
 from django_dana.simulator.http import Reply, Request
 from django_dana.simulator.orders import WrongState
 

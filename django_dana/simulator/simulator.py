@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from django_dana import signing
+from django_dana.protocol import signing
 from django_dana.simulator import books, keys, methods
 from django_dana.simulator.app import App
 from django_dana.simulator.clock import Clock

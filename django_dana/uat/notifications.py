@@ -13,8 +13,8 @@ from uuid import uuid4
 from django.utils import timezone
 
 from django_dana.conf import Account
-from django_dana.facts import Report
 from django_dana.models import Notification, Order
+from django_dana.transitions import StatusReport
 
 REFUSED_ON_PURPOSE: Final = "DANA's acceptance test: the first message about 11012.00 is answered 5005601"
 
@@ -37,7 +37,7 @@ def is_about_a_test(reference: str, merchant_id: str, accounts: Iterable[Account
     return is_of_sandbox and reference.startswith(_PREFIX)
 
 
-def fails_on_purpose(report: Report, reference: str, order: Order | None) -> bool:
+def fails_on_purpose(report: StatusReport, reference: str, order: Order | None) -> bool:
     """Say whether a message of a sandbox account must be answered 5005601: the first 00 about an order of 11012.00."""
     if (report.status, report.amount) != ("00", _AMOUNT):
         return False

@@ -11,8 +11,8 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from django_dana import formats
 from django_dana.models import Notification
+from django_dana.protocol import notation
 from django_dana.uat.notifications import new_reference
 from django_dana.uat.sandbox import Exchange, Sandbox, StepFailed
 from django_dana.uat.scenarios import CALLS, NOTIFY, Notice
@@ -153,7 +153,7 @@ def _outcome(message: Notification) -> Notification.Outcome:
 
 def _status_in(message: Notification) -> str:
     try:
-        content = formats.parse_json_object(message.body.encode())
+        content = notation.parse_json_object(message.body.encode())
     except ValueError:
         return ""
     return str(content.get("latestTransactionStatus", ""))

@@ -9,13 +9,14 @@ from decimal import Decimal
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from django_dana import backoff, conf, formats
+from django_dana import conf, timing
 from django_dana.client import CancelOrder, Client, CreateOrder, Credentials, QueryPayment
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.client.transport import Transport
 from django_dana.conf import Account
 from django_dana.exceptions import DanaError
 from django_dana.gateway import credentials_of
+from django_dana.protocol import notation
 from django_dana.uat.scenarios import Operation, Scenario, Spoil, Step
 
 _REFUND_PATH: Final = "/payment-gateway/v1.0/debit/refund.htm"
@@ -76,7 +77,7 @@ class Exchange:
             return cls(at=at, request_body=body, error=str(error))
         kept = cls(at=at, request_body=body, http_status=raw.status, response_body=raw.body.decode("utf-8", "replace"))
         try:
-            return replace(kept, content=formats.parse_json_object(raw.body))
+            return replace(kept, content=notation.parse_json_object(raw.body))
         except ValueError as error:
             return replace(kept, error=f"no JSON object: {error}")
 
@@ -100,7 +101,7 @@ class Sandbox:
 
     def open_virtual_account(self, reference: str, amount: Decimal, lifetime: timedelta) -> Exchange:
         """Create an order that is paid into a virtual account. Raises StepFailed."""
-        detail = {**_VIRTUAL_ACCOUNT, "transAmount": formats.money(amount, "IDR")}
+        detail = {**_VIRTUAL_ACCOUNT, "transAmount": notation.money(amount, "IDR")}
         return self._expect("2005400", CREATE_PATH, self._create_body(reference, amount, lifetime, [detail]))
 
     def pay(self, created: Exchange) -> None:
@@ -113,7 +114,7 @@ class Sandbox:
         transport = Transport(timeout=self.account.timeout, proxy=self.account.proxy)
         try:
             reply = transport.post(
-                url, formats.compact_json(order).encode("ascii"), {"Content-Type": "application/json"}
+                url, notation.compact_json(order).encode("ascii"), {"Content-Type": "application/json"}
             )
         except DanaError as error:
             raise StepFailed(f"The virtual account could not be paid: {error}.") from None
@@ -144,7 +145,7 @@ class Sandbox:
         for attempts in range(1, self.account.max_attempts):
             if exchange.code == code and (not status or exchange.status == status):
                 break
-            time.sleep(backoff.attempt_delay(self.account, attempts).total_seconds())
+            time.sleep(timing.attempt_delay(self.account, attempts).total_seconds())
             exchange = Exchange.make(client, path, body)
         return exchange
 
@@ -180,12 +181,12 @@ class Sandbox:
         ).body()
 
     def _refund_body(self, reference: str) -> str:
-        return formats.compact_json(
+        return notation.compact_json(
             {
                 "merchantId": self.account.merchant_id,
                 "originalPartnerReferenceNo": reference,
                 "partnerRefundNo": reference,
-                "refundAmount": formats.money(_AMOUNT, "IDR"),
+                "refundAmount": notation.money(_AMOUNT, "IDR"),
                 "reason": _TEXT,
             }
         )
@@ -212,4 +213,4 @@ class _SpoilingClient(Client):
 
 
 def _changed(body: str, changes: Mapping[str, Any]) -> str:
-    return formats.compact_json({**json.loads(body), **changes})
+    return notation.compact_json({**json.loads(body), **changes})

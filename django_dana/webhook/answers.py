@@ -10,7 +10,7 @@ from typing import Final
 
 from rest_framework.response import Response
 
-from django_dana import formats
+from django_dana.protocol import notation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Answer:
     def response(self) -> Response:
         """Return it as DANA wants it: JSON, and the time in Jakarta as X-TIMESTAMP."""
         content = {"responseCode": self.code, "responseMessage": self.message}
-        headers = {"X-TIMESTAMP": formats.jakarta_time(datetime.now(UTC))}
+        headers = {"X-TIMESTAMP": notation.jakarta_time(datetime.now(UTC))}
         return Response(content, status=self.status, headers=headers)
 
 

@@ -11,9 +11,10 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from django_dana import conf, signing
+from django_dana import conf
 from django_dana.conf import Account
 from django_dana.exceptions import InvalidKey, InvalidSignature
+from django_dana.protocol import signing
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_dana import formats
-from django_dana.facts import Report
+from django_dana.protocol import notation
+from django_dana.transitions import StatusReport
 
 
 class MoneyField(serializers.Field):  # type: ignore[type-arg]
@@ -19,7 +19,7 @@ class MoneyField(serializers.Field):  # type: ignore[type-arg]
 
     def to_internal_value(self, data: Any) -> tuple[Decimal, str]:
         """Return amount and currency."""
-        money = formats.parse_money(data)
+        money = notation.parse_money(data)
         if money is None:
             raise serializers.ValidationError("not DANA's money object", code="invalid")
         return money
@@ -39,11 +39,11 @@ class NotificationSerializer(serializers.Serializer):  # type: ignore[type-arg]
         details = [detail for field in self.errors.values() for detail in field]
         return any(getattr(detail, "code", "") in ("required", "null", "blank") for detail in details)
 
-    def report(self) -> Report:
+    def report(self) -> StatusReport:
         """Return what the message says about the payment."""
         amount, currency = self.validated_data["amount"]
         reference_no = self.initial_data.get("originalReferenceNo")
-        return Report(
+        return StatusReport(
             status=self.validated_data["latestTransactionStatus"],
             is_answer=False,
             amount=amount,
@@ -60,4 +60,4 @@ class NotificationSerializer(serializers.Serializer):  # type: ignore[type-arg]
         payment = additional.get("paymentInfo")
         payment = payment if isinstance(payment, dict) else {}
         times = (additional.get("paidTime"), payment.get("paidTime"), message.get("finishedTime"))
-        return next((moment for value in times if (moment := formats.parse_time(value))), None)
+        return next((moment for value in times if (moment := notation.parse_time(value))), None)

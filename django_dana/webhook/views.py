@@ -20,8 +20,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from django_dana import formats, services
+from django_dana import services
 from django_dana.models import Notification, Order
+from django_dana.protocol import notation
 from django_dana.uat import notifications as uat
 from django_dana.webhook import answers
 from django_dana.webhook.answers import Answer
@@ -100,7 +101,7 @@ class NotificationView(APIView):
 
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        return formats.parse_json_object(text)
+        return notation.parse_json_object(text)
     except ValueError as error:
         raise ParseError(str(error)) from None
 

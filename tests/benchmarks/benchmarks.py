@@ -18,9 +18,10 @@ from django.test.utils import setup_test_environment
 from django.urls import include, path
 from django.utils import timezone
 
-from django_dana import gateway, signing, tasks
+from django_dana import gateway, tasks
 from django_dana.client.http import CREATE_PATH
 from django_dana.models import ApiCall, Notification, Order
+from django_dana.protocol import signing
 from tests import keys
 from tests import wire as wires
 from tests.conftest import account_with, new_order

@@ -23,7 +23,7 @@ from django.db.models import Q
 
 from django_dana import services
 from django_dana.management.commands.dana_explain import explain
-from django_dana.models import ApiCall, CancelRequest, Event, Order
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from django_dana.simulator import Habits, Merchant, Simulator, WrongState
 from tests.conftest import account_with, new_order
 from tests.keys import DANA_PRIVATE_KEY, SHOP_PUBLIC_KEY
@@ -154,7 +154,7 @@ def test_a_bad_day(web: Setup, broker: Broker, simulator: Simulator, capsys: pyt
         "workers that ended by themselves": killer.crashes,
         "API calls": ApiCall.objects.count(),
         "lost calls": ApiCall.objects.filter(duration_ms=None).count(),
-        "rows of the table": dict(Counter(ApiCall.objects.values_list("concluded_by", flat=True))),
+        "rows of the table": dict(Counter(ApiCall.objects.values_list("rule_code", flat=True))),
         "payments": dict(Counter(Order.objects.values_list("payment_status", flat=True))),
         "cancel requests": dict(Counter(CancelRequest.objects.values_list("status", flat=True))),
         "seconds": round(time.monotonic() - started),
@@ -219,7 +219,7 @@ def unsettled() -> set[int]:
     return {
         *Order.objects.filter(Q(create_status__in=("new", "pending")) | is_due).values_list("pk", flat=True),
         *CancelRequest.objects.filter(is_open).values_list("order", flat=True),
-        *Event.objects.values_list("order", flat=True),
+        *OutboxEvent.objects.values_list("order", flat=True),
     }
 
 

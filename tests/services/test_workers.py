@@ -10,7 +10,7 @@ from django.test import Client
 
 from django_dana import services, tasks
 from django_dana.client.http import CREATE_PATH
-from django_dana.models import ApiCall, CancelRequest, Event, Order
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import fresh, fresh_cancel, new_order
 from tests.notices import notify
@@ -84,7 +84,7 @@ def test_a_worker_killed_in_its_call_loses_no_order(dana: Wire, work: Callable[.
     lost, answered = ApiCall.objects.filter(order=order).order_by("id")
     assert lost.duration_ms is None
     assert "worker ended" in lost.error
-    assert answered.concluded_by == "2005400"
+    assert answered.rule_code == "2005400"
     assert len(set(dana.bodies(CREATE_PATH))) == 1
 
 
@@ -128,12 +128,12 @@ def test_a_receiver_that_does_not_return_costs_time_and_no_event(
     # DANA is answered by the web side, whatever the workers are doing
     assert notify(client, bad).json()["responseCode"] == "2005600"
     good = new_order(title="good")
-    wait_for(lambda: not Event.objects.filter(order=good).exists(), "event of another order")
+    wait_for(lambda: not OutboxEvent.objects.filter(order=good).exists(), "event of another order")
     sweep = partial(tasks.start, tasks.send_events, bad.pk)
 
     def told() -> bool:
         sweep()
-        return not Event.objects.exists()
+        return not OutboxEvent.objects.exists()
 
     wait_for(told, "event that comes again")
     told_of = (web.folder / "told").read_text().splitlines()

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from django_dana import signing
 from django_dana.client import CancelOrder, Client, CreateOrder, Credentials, QueryPayment, Reply
 from django_dana.client.transport import RawReply, Transport
+from django_dana.protocol import signing
 from tests.simulator.shop import ABSENT, Answer, Shop, now
 
 

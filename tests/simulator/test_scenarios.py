@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from django_dana.response_rules import CANCEL as CANCEL_RULES
-from django_dana.response_rules import CREATE as CREATE_RULES
-from django_dana.response_rules import QUERY as QUERY_RULES
-from django_dana.response_rules import Table
+from django_dana.protocol.response_codes import CANCEL as CANCEL_RULES
+from django_dana.protocol.response_codes import CREATE as CREATE_RULES
+from django_dana.protocol.response_codes import QUERY as QUERY_RULES
+from django_dana.protocol.response_codes import Table
 from django_dana.simulator import Simulator, codes
 from tests import keys
 from tests.simulator import scenarios

@@ -107,7 +107,7 @@ def _what_comes(order: Order) -> Iterator[str]:
         yield f"cancel #{cancel_request.pk} is sent at {_when(cancel_request)}"
     if order.next_sync_at:
         yield f"DANA is asked at {_time(order.next_sync_at)}"
-    for event in order.events.order_by("id"):
+    for event in order.outbox.order_by("id"):
         yield f"the shop is told {event.name} at {_time(event.due_at)} (failed {event.attempts} times)"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from django_dana import retention
+from django_dana.services import privacy
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             before = timezone.now() - timedelta(days=options["days"])
         except OverflowError:
             raise CommandError("--days goes back beyond the calendar.") from None
-        pruned = retention.prune(
+        pruned = privacy.prune(
             before=before,
             batch_size=options["batch_size"],
             dry_run=options["dry_run"],

@@ -9,8 +9,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.core.management.base import BaseCommand, CommandError
 
-from django_dana import conf, signing
+from django_dana import conf
 from django_dana.exceptions import InvalidKey
+from django_dana.protocol import signing
 
 
 class Command(BaseCommand):

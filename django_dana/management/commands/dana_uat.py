@@ -9,8 +9,9 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from django_dana import conf, formats
+from django_dana import conf
 from django_dana.exceptions import InvalidKey, UnknownAccount
+from django_dana.protocol import notation
 from django_dana.uat import runner
 from django_dana.uat.runner import Result
 from django_dana.uat.sandbox import Sandbox
@@ -104,7 +105,7 @@ def _row(result: Result, merchant_id: str) -> dict[str, str]:
         "expected": result.expected,
         "answered": result.answered,
         "remark": result.remark,
-        "time": formats.jakarta_time(result.at),
+        "time": notation.jakarta_time(result.at),
         "merchantId": merchant_id,
         "partnerReferenceNo": result.reference,
         "request": result.request_body,

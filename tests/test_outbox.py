@@ -9,8 +9,8 @@ import pytest
 from django.dispatch import Signal
 from django.test import Client
 
-from django_dana import events, services, signals, tasks
-from django_dana.models import CancelRequest, Event, Order
+from django_dana import outbox, services, signals, tasks
+from django_dana.models import CancelRequest, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import Clock, created_order, fresh, new_order, paid_order
 from tests.notices import notify
@@ -48,8 +48,8 @@ def order(clock: Clock) -> Order:
     return new_order()
 
 
-def due(order: Order, name: str = "order_paid", **values: Any) -> Event:
-    return Event.objects.create(name=name, order=order, **values)
+def due(order: Order, name: str = "order_paid", **values: Any) -> OutboxEvent:
+    return OutboxEvent.objects.create(name=name, order=order, **values)
 
 
 # -- who hears what ---------------------------------------------------------------------------------------------------
@@ -58,10 +58,10 @@ def due(order: Order, name: str = "order_paid", **values: Any) -> Event:
 def test_every_receiver_gets_the_order(order: Order, connect: Connect) -> None:
     receivers = [connect(signals.order_paid), connect(signals.order_paid)]
     due(order)
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     for receiver in receivers:
         receiver.assert_called_once_with(signal=signals.order_paid, sender=Order, order=order)
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 def test_the_signals_of_a_cancel_carry_the_request(dana: Wire, clock: Clock, connect: Connect) -> None:
@@ -83,23 +83,23 @@ def test_the_order_is_given_as_it_is_when_the_signal_is_sent(order: Order, conne
     receiver = connect(signals.order_paid)
     due(order, "order_created")
     due(order, "order_paid")
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert receiver.call_args.kwargs["order"].title == "delivered"
 
 
 def test_an_event_without_receivers_is_done(order: Order) -> None:
     due(order, "order_expired")
-    events.send_due(order.pk)
-    assert not Event.objects.exists()
+    outbox.send_due(order.pk)
+    assert not OutboxEvent.objects.exists()
 
 
 def test_only_events_of_this_order_are_sent(order: Order, connect: Connect) -> None:
     receiver, other = connect(signals.order_paid), new_order()
     due(order)
     due(other)
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert [call.kwargs["order"] for call in receiver.call_args_list] == [order]
-    assert Event.objects.get().order == other
+    assert OutboxEvent.objects.get().order == other
 
 
 # -- receivers that raise ---------------------------------------------------------------------------------------------
@@ -121,15 +121,15 @@ def test_a_receiver_that_raises_is_called_until_it_returns_and_the_others_again(
         tasks.retry_due()
         assert failing.call_count == calls + 1
     assert (failing.call_count, other.call_count) == (4, 4)
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
     assert "is called again later" in caplog.text
 
 
 def test_what_is_kept_of_an_error_is_its_type_only(order: Order, connect: Connect) -> None:
     connect(signals.order_paid, ValueError("card 4111 1111"))
     due(order)
-    events.send_due(order.pk)
-    event = Event.objects.get()
+    outbox.send_due(order.pk)
+    event = OutboxEvent.objects.get()
     assert (event.error, event.attempts) == ("ValueError", 1)
 
 
@@ -137,7 +137,7 @@ def test_it_is_tried_for_ever_at_most_an_hour_apart(order: Order, clock: Clock, 
     receiver = connect(signals.order_paid, ValueError)
     due(order, attempts=1000)
     for _ in range(3):
-        events.send_due(order.pk)
+        outbox.send_due(order.pk)
         clock.forward(seconds=3601)
     assert receiver.call_count == 3
 
@@ -147,16 +147,16 @@ def test_a_receiver_that_fails_does_not_hold_up_later_events(order: Order, conne
     paid = connect(signals.order_paid)
     due(order, "order_created")
     due(order, "order_paid")
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert paid.call_count == 1
-    assert [event.name for event in Event.objects.all()] == ["order_created"]
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_created"]
 
 
 def test_a_failing_shop_does_not_change_the_order(dana: Wire, clock: Clock, connect: Connect) -> None:
     connect(signals.order_paid, ValueError)
     order = paid_order(dana)
-    events.send_due(order.pk)
-    assert (fresh(order).payment_status, Event.objects.get().name) == ("paid", "order_paid")
+    outbox.send_due(order.pk)
+    assert (fresh(order).payment_status, OutboxEvent.objects.get().name) == ("paid", "order_paid")
 
 
 # -- crashes and crowds -----------------------------------------------------------------------------------------------
@@ -170,14 +170,14 @@ def test_a_worker_that_dies_while_sending_loses_nothing(order: Order, clock: Clo
     receiver = connect(signals.order_paid, [Death, None])
     due(order)
     with pytest.raises(Death):
-        events.send_due(order.pk)
+        outbox.send_due(order.pk)
     clock.forward(minutes=4, seconds=50)
     tasks.retry_due()
     assert receiver.call_count == 1
     clock.forward(seconds=11)
     tasks.retry_due()
     assert receiver.call_count == 2
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 def test_a_worker_that_dies_before_the_deletion_tells_it_again(
@@ -190,13 +190,13 @@ def test_a_worker_that_dies_before_the_deletion_tells_it_again(
         raise Death
 
     with monkeypatch.context() as patch:
-        patch.setattr(Event, "delete", die)
+        patch.setattr(OutboxEvent, "delete", die)
         with pytest.raises(Death):
-            events.send_due(order.pk)
+            outbox.send_due(order.pk)
     clock.forward(minutes=5, seconds=1)
     tasks.retry_due()
     assert receiver.call_count == 2
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 def test_an_event_that_is_the_end_of_each_worker_holds_back_no_other_and_is_sent_ever_less_often(
@@ -207,32 +207,32 @@ def test_an_event_that_is_the_end_of_each_worker_holds_back_no_other_and_is_sent
     due(order, "order_paid")
     for calls, minutes in enumerate((5, 5, 5, 15, 60, 60), start=1):
         with pytest.raises(Death):
-            events.send_due(order.pk)
+            outbox.send_due(order.pk)
         assert deadly.call_count == calls
-        events.send_due(order.pk)
+        outbox.send_due(order.pk)
         # the first time it might still be under way
         assert paid.call_count == (calls > 1)
         clock.forward(minutes=minutes, seconds=-1)
-        events.send_due(order.pk)
+        outbox.send_due(order.pk)
         assert deadly.call_count == calls
         clock.forward(seconds=2)
-    assert [event.name for event in Event.objects.all()] == ["order_created"]
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_created"]
     assert "The worker that sent order_created for order" in caplog.text
 
 
 def test_two_senders_send_it_once(order: Order, clock: Clock, connect: Connect) -> None:
     # the second comes while the first is at it
-    receiver = connect(signals.order_paid, lambda **kwargs: events.send_due(order.pk))
+    receiver = connect(signals.order_paid, lambda **kwargs: outbox.send_due(order.pk))
     due(order)
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert receiver.call_count == 1
 
 
 def test_of_two_senders_that_saw_the_same_event_one_gets_it(order: Order, connect: Connect) -> None:
     event = due(order)
-    seen_twice = Event.objects.get(pk=event.pk)
-    assert events._claim(event)
-    assert not events._claim(seen_twice)
+    seen_twice = OutboxEvent.objects.get(pk=event.pk)
+    assert outbox._claim(event)
+    assert not outbox._claim(seen_twice)
 
 
 def test_a_second_sender_does_not_overtake_an_event_that_is_being_sent(
@@ -241,14 +241,14 @@ def test_a_second_sender_does_not_overtake_an_event_that_is_being_sent(
     told: list[str] = []
 
     def created(**kwargs: Any) -> None:
-        events.send_due(order.pk)
+        outbox.send_due(order.pk)
         told.append("order_created")
 
     connect(signals.order_created, created)
     connect(signals.order_paid, lambda **kwargs: told.append("order_paid"))
     due(order, "order_created")
     due(order, "order_paid")
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert told == ["order_created", "order_paid"]
 
 
@@ -258,14 +258,14 @@ def test_a_sender_slower_than_its_claim_survives_that_another_was_faster(
     def slow_once(**kwargs: Any) -> None:
         if receiver.call_count == 1:
             clock.forward(minutes=6)
-            events.send_due(order.pk)
+            outbox.send_due(order.pk)
             raise ValueError
 
     receiver = connect(signals.order_paid, slow_once)
     due(order)
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert receiver.call_count == 2
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 # -- when -------------------------------------------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_not_even_where_the_commit_is_real(
 def test_what_is_rolled_back_was_never_due(order: Order, monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
     monkeypatch.setattr(services, "conclude_notification", lambda *args, **kwargs: 1 / 0)
     assert notify(client, order).status_code == 500
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
     assert fresh(order).payment_status == "none"
 
 
@@ -309,7 +309,7 @@ def test_what_is_rolled_back_was_never_due(order: Order, monkeypatch: pytest.Mon
 def test_every_event_name_has_its_signal(order: Order, connect: Connect, name: str) -> None:
     receiver = connect(getattr(signals, name))
     due(order, name)
-    events.send_due(order.pk)
+    outbox.send_due(order.pk)
     assert receiver.call_count == 1
 
 

@@ -11,7 +11,7 @@ from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
 
 
-class EventQuerySet(models.QuerySet["Event"]):
+class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
     """The vocabulary of the workers."""
 
     def due(self, now: datetime) -> Self:
@@ -19,26 +19,26 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(due_at__lte=now).order_by("id")
 
 
-class Event(models.Model):
+class OutboxEvent(models.Model):
     """A signal that is due.
 
     Written in the transaction of the change, deleted when every receiver has returned.
     """
 
     name = models.CharField(max_length=30)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="events")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="outbox")
     cancel_request = models.ForeignKey(CancelRequest, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
 
-    objects = EventQuerySet.as_manager()
+    objects = OutboxEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
-        indexes = [models.Index(fields=["due_at"], name="dana_event_due")]
+        indexes = [models.Index(fields=["due_at"], name="dana_outbox_due")]
 
     def __str__(self) -> str:
         return f"{self.name} {self.order_id}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_dana.response_rules import (
+from django_dana.protocol.response_codes import (
     CANCEL,
     CREATE,
     NO_REPLY,
@@ -113,7 +113,7 @@ def test_codes_belong_to_their_service(table: Table, service: str) -> None:
 
 
 def test_these_may_be_the_echo_of_our_own_success() -> None:
-    assert [code for table, code in ALL if table.rows[code].may_echo_success] == [
+    assert [code for table, code in ALL if table.rows[code].may_mask_success] == [
         "4045418",
         "4035700",
         "4045700",

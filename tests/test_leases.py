@@ -23,8 +23,8 @@ from django.utils import timezone
 
 from django_dana import gateway, services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH
-from django_dana.facts import Ledger
-from django_dana.models import ApiCall, Event, Notification, Order
+from django_dana.models import ApiCall, Notification, Order, OutboxEvent
+from django_dana.transitions import LockedOrder
 from tests import wire as w
 from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order
 from tests.notices import PATH, facts, notify
@@ -108,7 +108,7 @@ def in_background() -> Iterator[Callable[[Callable[[], Any]], threading.Thread]]
 
 
 def names(order: Order) -> list[str]:
-    return list(order.events.order_by("id").values_list("name", flat=True))
+    return list(order.outbox.order_by("id").values_list("name", flat=True))
 
 
 # -- several threads --------------------------------------------------------------------------------------------------
@@ -396,13 +396,13 @@ def test_a_late_writer_changes_nothing_but_closes_its_row(dana: Wire, late: Call
     late(order)
     gateway.attempt_create(order.pk)
     call = ApiCall.objects.get()
-    assert (call.concluded_by, call.response_code, call.http_status) == ("2005400", "2005400", 200)
+    assert (call.rule_code, call.response_code, call.http_status) == ("2005400", "2005400", 200)
     assert call.duration_ms is not None
     order = fresh(order)
     assert (order.create_status, order.payment_status, order.web_redirect_url) == ("new", "none", "")
     assert order.lease_token is not None
     assert order.lease_token.hex == "7" * 32
-    assert not Event.objects.exists()
+    assert not OutboxEvent.objects.exists()
 
 
 @pytest.mark.django_db
@@ -472,7 +472,7 @@ def test_the_order_of_a_dead_worker_waits_for_its_lease_and_is_taken_up_again(
     assert (order.create_status, order.attempts, order.lease_token) == ("success", 2, None)
     assert len({request.body for request in dana.heard}) == 1
     call.refresh_from_db()
-    assert (call.duration_ms, call.concluded_by) == (None, "no_reply")
+    assert (call.duration_ms, call.rule_code) == (None, "no_reply")
     assert call.error == "the worker ended before the answer was recorded"
 
 
@@ -501,7 +501,7 @@ def test_a_database_that_goes_away_leaves_an_open_call_and_the_sweep_settles_it(
         start = partial(tasks.cancel_order, services.cancel_order(order).pk)
     dana.heard.clear()
     dana.play(w.code("2005700" if operation == "cancel" else "2005400"))
-    owner, name = (gateway, "_recording") if when == "after the call" else (Ledger, "save")
+    owner, name = (gateway, "_recording") if when == "after the call" else (LockedOrder, "save")
     act = getattr(owner, name)
 
     def cut_off_and_act(*args: Any) -> Any:
@@ -540,7 +540,7 @@ def test_a_worker_that_dies_at_every_attempt_ends_the_series_as_no_reply(
         clock.forward(seconds=71)
     tasks.retry_due()
     order = fresh(order)
-    assert (order.create_status, order.concluded_by, order.attempts) == ("pending", "no_reply", 3)
+    assert (order.create_status, order.rule_code, order.attempts) == ("pending", "no_reply", 3)
     assert len(dana.heard) == 3
 
 

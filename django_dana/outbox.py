@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils import timezone
 
 from django_dana import signals
-from django_dana.models import Event, Order
+from django_dana.models import Order, OutboxEvent
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def send_due(order_id: int) -> None:
     An event that is being sent for the first time holds back the later ones, so that order_created comes before
     order_paid; one that failed does not, nor one whose sender never came back.
     """
-    of_order = Event.objects.filter(order_id=order_id).select_related("order", "cancel_request")
+    of_order = OutboxEvent.objects.filter(order_id=order_id).select_related("order", "cancel_request")
     while event := of_order.due(timezone.now()).first():
         being_sent = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="").exists()
         if being_sent or not _claim(event):
@@ -31,20 +31,22 @@ def send_due(order_id: int) -> None:
         _send(event)
 
 
-def _claim(event: Event) -> bool:
+def _claim(event: OutboxEvent) -> bool:
     """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
     if event.attempts and not event.error:
         logger.warning("The worker that sent %s for order %s ended before its receivers", event.name, event.order_id)
     due_at = timezone.now() + max(_SENDING, _retry_delay(event))
-    claimed = Event.objects.filter(pk=event.pk, due_at=event.due_at).update(due_at=due_at, attempts=event.attempts + 1)
+    claimed = OutboxEvent.objects.filter(pk=event.pk, due_at=event.due_at).update(
+        due_at=due_at, attempts=event.attempts + 1
+    )
     return bool(claimed)
 
 
-def _retry_delay(event: Event) -> timedelta:
+def _retry_delay(event: OutboxEvent) -> timedelta:
     return _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)]
 
 
-def _send(event: Event) -> None:
+def _send(event: OutboxEvent) -> None:
     arguments: dict[str, Any] = {"order": event.order}
     if event.cancel_request is not None:
         arguments["cancel_request"] = event.cancel_request
@@ -62,7 +64,7 @@ def _send(event: Event) -> None:
             exc_info=error,
         )
     # not save: where the receivers took longer than the claim, somebody else may have sent and deleted it
-    Event.objects.filter(pk=event.pk).update(
+    OutboxEvent.objects.filter(pk=event.pk).update(
         due_at=timezone.now() + _retry_delay(event),
         error=type(errors[0][1]).__name__,
     )

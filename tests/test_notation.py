@@ -10,7 +10,7 @@ from django.utils import timezone as django_timezone
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from django_dana import formats
+from django_dana.protocol import notation
 
 # -- money ----------------------------------------------------------------------------------------------------------
 
@@ -26,7 +26,7 @@ from django_dana import formats
     ],
 )
 def test_money(amount: Decimal, value: str) -> None:
-    assert formats.money(amount, "IDR") == {"value": value, "currency": "IDR"}
+    assert notation.money(amount, "IDR") == {"value": value, "currency": "IDR"}
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_money(amount: Decimal, value: str) -> None:
     ],
 )
 def test_parse_money(value: str, amount: str) -> None:
-    assert formats.parse_money({"value": value, "currency": "IDR"}) == (Decimal(amount), "IDR")
+    assert notation.parse_money({"value": value, "currency": "IDR"}) == (Decimal(amount), "IDR")
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def test_parse_money(value: str, amount: str) -> None:
     ids=ascii,
 )
 def test_parse_money_with_bad_value(value: object) -> None:
-    assert formats.parse_money({"value": value, "currency": "IDR"}) is None
+    assert notation.parse_money({"value": value, "currency": "IDR"}) is None
 
 
 @pytest.mark.parametrize(
     "value", [None, "1.00", 1, [], {}, {"value": "1.00"}, {"currency": "IDR"}, {"value": "1.00", "currency": 360}]
 )
 def test_parse_money_with_bad_shape(value: object) -> None:
-    assert formats.parse_money(value) is None
+    assert notation.parse_money(value) is None
 
 
 @given(st.decimals("0", "9999999999999.99", places=2))
 def test_money_round_trip(amount: Decimal) -> None:
-    assert formats.parse_money(formats.money(amount, "IDR")) == (amount, "IDR")
+    assert notation.parse_money(notation.money(amount, "IDR")) == (amount, "IDR")
 
 
 # -- time -----------------------------------------------------------------------------------------------------------
@@ -90,20 +90,20 @@ def test_jakarta_time_whatever_time_zone(settings: Any, zone: str) -> None:
     settings.TIME_ZONE = zone
     moment = datetime(2026, 3, 2, 3, 20, 30, 999_999, tzinfo=UTC)
     for same in (moment, django_timezone.localtime(moment), moment.astimezone(timezone(timedelta(hours=-9)))):
-        assert formats.jakarta_time(same) == "2026-03-02T10:20:30+07:00"
+        assert notation.jakarta_time(same) == "2026-03-02T10:20:30+07:00"
 
 
 def test_jakarta_time_across_midnight() -> None:
-    assert formats.jakarta_time(datetime(2026, 12, 31, 16, 59, 59, tzinfo=UTC)) == "2026-12-31T23:59:59+07:00"
-    assert formats.jakarta_time(datetime(2026, 12, 31, 17, 0, 0, tzinfo=UTC)) == "2027-01-01T00:00:00+07:00"
+    assert notation.jakarta_time(datetime(2026, 12, 31, 16, 59, 59, tzinfo=UTC)) == "2026-12-31T23:59:59+07:00"
+    assert notation.jakarta_time(datetime(2026, 12, 31, 17, 0, 0, tzinfo=UTC)) == "2027-01-01T00:00:00+07:00"
 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()))  # noqa: DTZ001
 def test_jakarta_time_round_trip(moment: datetime) -> None:
-    text = formats.jakarta_time(moment)
+    text = notation.jakarta_time(moment)
     assert len(text) == 25
     assert text.endswith("+07:00")
-    assert formats.parse_time(text) == moment.astimezone(UTC).replace(microsecond=0)
+    assert notation.parse_time(text) == moment.astimezone(UTC).replace(microsecond=0)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_jakarta_time_round_trip(moment: datetime) -> None:
     ],
 )
 def test_parse_time(value: object) -> None:
-    assert formats.parse_time(value) == datetime(2026, 3, 2, 3, 20, 30, tzinfo=UTC)
+    assert notation.parse_time(value) == datetime(2026, 3, 2, 3, 20, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -144,12 +144,12 @@ def test_parse_time(value: object) -> None:
     ids=lambda value: ascii(value) if not isinstance(value, int) else f"{type(value).__name__} {value % 1000}",
 )
 def test_parse_time_with_garbage(value: object) -> None:
-    assert formats.parse_time(value) is None
+    assert notation.parse_time(value) is None
 
 
 @given(st.one_of(st.text(), st.from_regex(r"\A[0-9T:+.Z-]{8,30}\Z"), st.integers().map(str), st.binary(), st.floats()))
 def test_parse_time_never_raises(value: object) -> None:
-    moment = formats.parse_time(value)
+    moment = notation.parse_time(value)
     assert moment is None or moment.utcoffset() == timedelta(0)
 
 
@@ -157,26 +157,26 @@ def test_parse_time_never_raises(value: object) -> None:
 
 
 def test_compact_json() -> None:
-    assert formats.compact_json({"b": "é ☕", "a": [1, {"c": "x/y"}]}) == '{"b":"\\u00e9 \\u2615","a":[1,{"c":"x/y"}]}'
+    assert notation.compact_json({"b": "é ☕", "a": [1, {"c": "x/y"}]}) == '{"b":"\\u00e9 \\u2615","a":[1,{"c":"x/y"}]}'
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal(1), object()])
 def test_compact_json_refuses_what_json_lacks(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
-        formats.compact_json({"a": value})
+        notation.compact_json({"a": value})
 
 
 def test_parse_json_object() -> None:
     text = b' {"a": "\\u00e9 \xc3\xa9", "b": [1, -2.50, true, null], "c": {"": {}}} '
-    assert formats.parse_json_object(text) == {"a": "é é", "b": [1, Decimal("-2.50"), True, None], "c": {"": {}}}
+    assert notation.parse_json_object(text) == {"a": "é é", "b": [1, Decimal("-2.50"), True, None], "c": {"": {}}}
 
 
 def test_parse_json_object_keeps_a_fraction_exact() -> None:
-    assert formats.parse_json_object(b'{"a":0.1}') == {"a": Decimal("0.1")}
+    assert notation.parse_json_object(b'{"a":0.1}') == {"a": Decimal("0.1")}
 
 
 def test_parse_json_object_takes_a_whole_surrogate_pair() -> None:
-    assert formats.parse_json_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
+    assert notation.parse_json_object(b'{"a":"\\ud83d\\ude00"}') == {"a": "\U0001f600"}
 
 
 NOT_AN_OBJECT = {
@@ -223,11 +223,11 @@ NOT_AN_OBJECT = {
 @pytest.mark.parametrize("name", NOT_AN_OBJECT)
 def test_not_an_object_we_take(name: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  any ValueError will do; the callers ask for no more
-        formats.parse_json_object(NOT_AN_OBJECT[name])
+        notation.parse_json_object(NOT_AN_OBJECT[name])
 
 
 def test_depth_that_every_database_takes_is_fine() -> None:
-    formats.parse_json_object(b'{"a":' + b"[" * 25 + b"]" * 25 + b"}")
+    notation.parse_json_object(b'{"a":' + b"[" * 25 + b"]" * 25 + b"}")
 
 
 pieces = st.lists(
@@ -241,7 +241,7 @@ pieces = st.lists(
 @example(b'{"a":1E999999999999999999999}')
 def test_only_a_dict_or_value_error(text: bytes) -> None:
     try:
-        value = formats.parse_json_object(text)
+        value = notation.parse_json_object(text)
     except ValueError:
         return
     assert isinstance(value, dict)
@@ -263,4 +263,4 @@ clean = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
     )
 )
 def test_json_round_trip(value: dict[str, Any]) -> None:
-    assert formats.parse_json_object(formats.compact_json(value).encode("ascii")) == value
+    assert notation.parse_json_object(notation.compact_json(value).encode("ascii")) == value

@@ -49,7 +49,7 @@ class Rule:
         follow_up: what DANA advises, in DANA's order.
         advice: the sentence for staff.
         source: where the row stands.
-        may_echo_success: after an attempt whose end nobody saw, this refusal may be the answer to our own
+        may_mask_success: after an attempt whose end nobody saw, this refusal may be the answer to our own
             earlier success, so DANA is asked before it is believed.
         order_unknown: DANA says that it does not have the order.
     """
@@ -61,7 +61,7 @@ class Rule:
     follow_up: tuple[FollowUp, ...]
     advice: str
     source: str
-    may_echo_success: bool = False
+    may_mask_success: bool = False
     order_unknown: bool = False
 
     @property
@@ -240,7 +240,7 @@ CREATE: Final = _table(
             "Create a new order with a new reference."
         ),
         _CREATE_PAGE,
-        may_echo_success=True,
+        may_mask_success=True,
     ),
     Rule(
         "4295400",
@@ -359,7 +359,7 @@ CANCEL: Final = _table(
             "refund it in another way."
         ),
         _CANCEL_PAGE,
-        may_echo_success=True,
+        may_mask_success=True,
     ),
     Rule(
         "4035705",
@@ -402,7 +402,7 @@ CANCEL: Final = _table(
             "It is tried again by itself; do not refund by other means before you have looked it up at DANA."
         ),
         _CANCEL_PAGE,
-        may_echo_success=True,
+        may_mask_success=True,
     ),
     Rule(
         "4045701",
@@ -412,7 +412,7 @@ CANCEL: Final = _table(
         (FollowUp.FIX,),
         _("DANA does not know this order, so there is nothing to cancel and nothing was paid."),
         _CANCEL_PAGE,
-        may_echo_success=True,
+        may_mask_success=True,
         order_unknown=True,
     ),
     Rule(

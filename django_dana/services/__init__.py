@@ -18,13 +18,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import conf, facts, formats, gateway, tasks, validation
-from django_dana.client.messages import CancelOrder, CreateOrder
+from django_dana import conf, gateway, tasks, transitions, validation
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.facts import Report
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
 from django_dana.models.orders import new_reference
+from django_dana.protocol import notation
+from django_dana.protocol.messages import CancelOrder, CreateOrder
+from django_dana.transitions import StatusReport
 
 Send = Literal["background", "now"]
 
@@ -143,7 +144,7 @@ def cancel_order(
     problems = validation.Problems()
     reason = validation.text(problems, "reason", reason, 256)
     problems.raise_if_any()
-    with transaction.atomic(durable=send == "now"), facts.changing(order.pk, _account_of(order)) as ledger:
+    with transaction.atomic(durable=send == "now"), transitions.locked_order(order.pk, _account_of(order)) as ledger:
         locked = ledger.order
         _refuse(why_not_cancel(locked))
         # From here on the create is not sent again, and an answer to a question on its way may be too old.
@@ -224,7 +225,7 @@ def stop_retrying(row: Order | CancelRequest) -> None:
         ValidationError: nothing is being tried again, or a call is under way.
     """
     order_id = row.pk if isinstance(row, Order) else row.order_id
-    with facts.changing(order_id, _account_of(row if isinstance(row, Order) else row.order)) as ledger:
+    with transitions.locked_order(order_id, _account_of(row if isinstance(row, Order) else row.order)) as ledger:
         _refuse_while_held(ledger.order, timezone.now())
         if isinstance(row, Order):
             _refuse_unless_retried(ledger.order.next_attempt_at, ledger.order.create_status)
@@ -250,7 +251,7 @@ def clear_attention(row: Order | CancelRequest) -> None:
         if order.needs_attention == Order.Attention.CONFLICT and order.next_sync_at is not None:
             raise _refusal(_("DANA is being asked about this order. Wait for its answer."))
         order.needs_attention = ""
-        if not (order.is_awaiting_echo or order.is_being_cancelled or _has_unknown_end(order)):
+        if not (order.outcome_ambiguous or order.is_being_cancelled or _has_unknown_end(order)):
             order.next_sync_at = order.unsettled_since = None
             order.questions = 0
         order.save()
@@ -329,9 +330,9 @@ def conclude_notification(
     notification.save(update_fields=["account", "outcome", "order", "error"])
 
 
-def apply_notification(notification: Notification, order: Order, account: Account, report: Report) -> None:
+def apply_notification(notification: Notification, order: Order, account: Account, report: StatusReport) -> None:
     """Apply what a verified message says about an order. A repetition changes nothing."""
-    with facts.changing(order.pk, account) as ledger:
+    with transitions.locked_order(order.pk, account) as ledger:
         ledger.reported(report)
         order = ledger.order
         outcome = Notification.Outcome.KNOWN
@@ -390,7 +391,7 @@ def _new_order(
     order.pay_option_details = validation.pay_option_details(
         problems,
         pay_option_details,
-        amount=formats.money(order.amount, order.currency),
+        amount=notation.money(order.amount, order.currency),
         reference=order.partner_reference_no,
         store_id=order.external_store_id,
     )
@@ -476,7 +477,7 @@ def why_not_cancel(order: Order) -> Any:
     if order.create_status == Order.CreateStatus.SUCCESS:
         return None
     # what DANA has under this reference may be another order, whose money is not ours to give back
-    is_another = order.create_status == Order.CreateStatus.FAILED and order.rule and order.rule.may_echo_success
+    is_another = order.create_status == Order.CreateStatus.FAILED and order.rule and order.rule.may_mask_success
     may_have_arrived = order.api_calls.not_definitely_refused(ApiCall.Operation.CREATE).exists()
     if is_another or not may_have_arrived:
         return _("DANA never had this order, so there is nothing to cancel.")

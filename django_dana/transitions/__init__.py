@@ -1,7 +1,7 @@
 """What each fact does to an order and its cancel requests: the one place where their states change.
 
 A fact is an answer of DANA to a call of ours, a notification, or the lack of an answer. Facts may arrive in any
-order, twice, or never. Every method of :class:`Ledger` is one fact; the order's row is locked meanwhile, and the
+order, twice, or never. Every method of :class:`LockedOrder` is one fact; the order's row is locked meanwhile, and the
 events that the shop is to hear are written in the same transaction.
 """
 
@@ -16,12 +16,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from django_dana import backoff
-from django_dana.client.messages import Address, promised_address
+from django_dana import timing
 from django_dana.conf import Account
-from django_dana.models import ApiCall, CancelRequest, Event, Order
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from django_dana.models.orders import GRACE
-from django_dana.response_rules import Outcome, PaymentState, Rule
+from django_dana.protocol.messages import Address, promised_address
+from django_dana.protocol.response_codes import Outcome, PaymentState, Rule
 
 #: How long questions about what is unsettled are repeated before only a person can help.
 ASK_FOR: Final = timedelta(days=7)
@@ -36,7 +36,7 @@ _CONTRADICTIONS: Final = (Order.Attention.CONFLICT, Order.Attention.AMOUNT_DIFFE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallEnd:
+class CallResult:
     """How one call of ours ended: the row of the table, and what DANA said.
 
     Attributes:
@@ -62,7 +62,7 @@ class PayAt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class StatusReport:
     """What DANA says about a payment.
 
     Attributes:
@@ -88,10 +88,10 @@ class Report:
 
 
 @contextmanager
-def changing(order_id: int, account: Account) -> Iterator["Ledger"]:
+def locked_order(order_id: int, account: Account) -> Iterator["LockedOrder"]:
     """Lock an order, let facts be applied, and save what they changed, all in one transaction."""
     with transaction.atomic():
-        ledger = Ledger(Order.objects.lock(order_id), account, timezone.now())
+        ledger = LockedOrder(Order.objects.lock(order_id), account, timezone.now())
         yield ledger
         ledger.save()
 
@@ -104,13 +104,13 @@ def account_is_unusable(order_id: int) -> None:
     order.next_attempt_at = order.next_attempt_at and due
     # also where no question was due yet: the sweep for those without an answer passes over what needs attention
     order.next_sync_at = due if order.is_open else order.next_sync_at and due
-    if order.needs(Order.Attention.ACCOUNT):
-        Event.objects.create(name="order_needs_attention", order=order)
+    if order.flag_attention(Order.Attention.ACCOUNT):
+        OutboxEvent.objects.create(name="order_needs_attention", order=order)
     order.save()
     order.cancel_requests.exclude(next_attempt_at=None).update(next_attempt_at=due)
 
 
-class Ledger:
+class LockedOrder:
     """One order under its lock."""
 
     def __init__(self, order: Order, account: Account, now: datetime) -> None:
@@ -119,18 +119,18 @@ class Ledger:
         self._now = now
         self._before = self._facts()
         self._known_attention = order.needs_attention
-        self._events: list[Event] = []
+        self._events: list[OutboxEvent] = []
 
     # -- our own calls ------------------------------------------------------------------------------------------
 
-    def create_answered(self, end: CallEnd, address: PayAt | None = None) -> None:
+    def create_answered(self, end: CallResult, address: PayAt | None = None) -> None:
         """Apply the end of a create call; ``address`` comes with a success."""
         order = self.order
         if order.create_status == Order.CreateStatus.SUCCESS:
             # A notification or a query proved it meanwhile: a late reply may add the address, nothing else.
             self._keep_address(address)
             return
-        order.concluded_by = end.rule.code
+        order.rule_code = end.rule.code
         order.response_code, order.response_message = end.code, end.message[:255]
         if end.rule.outcome is Outcome.SUCCESS:
             self._keep_address(address)
@@ -138,8 +138,8 @@ class Ledger:
             if order.payment_status == Order.PaymentStatus.NONE:
                 order.payment_status = Order.PaymentStatus.INITIATED
         elif self._series_goes_on(order, end.rule):
-            self._schedule_create(backoff.attempt_delay(self._account, order.attempts))
-        elif end.rule.may_echo_success and self._dana_may_have_it():
+            self._schedule_create(timing.attempt_delay(self._account, order.attempts))
+        elif end.rule.may_mask_success and self._dana_may_have_it():
             order.create_status = Order.CreateStatus.PENDING
             order.next_attempt_at = None
             self._ask_now()
@@ -169,20 +169,20 @@ class Ledger:
     def cancel_answered(
         self,
         cancel_request: CancelRequest,
-        end: CallEnd,
+        end: CallResult,
         cancel_time: datetime | None = None,
         transaction_date: datetime | None = None,
     ) -> None:
         """Apply the end of a cancel call."""
-        cancel_request.concluded_by = end.rule.code
+        cancel_request.rule_code = end.rule.code
         cancel_request.response_code, cancel_request.response_message = end.code, end.message[:255]
         if end.rule.outcome is Outcome.SUCCESS:
             cancel_request.cancel_time = cancel_time
             cancel_request.transaction_date = transaction_date
             self._cancelled_by(cancel_request)
         elif self._series_goes_on(cancel_request, end.rule):
-            self._schedule_cancel(cancel_request, backoff.attempt_delay(self._account, cancel_request.attempts))
-        elif end.rule.may_echo_success and self._may_be_our_success(end.rule):
+            self._schedule_cancel(cancel_request, timing.attempt_delay(self._account, cancel_request.attempts))
+        elif end.rule.may_mask_success and self._may_be_our_success(end.rule):
             cancel_request.status = CancelRequest.Status.PENDING
             # the question decides; if it never does, the request is given up in its time
             cancel_request.next_attempt_at = cancel_request.give_up_at
@@ -208,17 +208,17 @@ class Ledger:
 
     # -- what DANA says about the payment -------------------------------------------------------------------------
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: StatusReport) -> None:
         """Apply what a notification or the answer to a question says."""
         order = self.order
-        if report.is_answer and order.is_awaiting_echo and not self._settle_create_echo(report):
+        if report.is_answer and order.outcome_ambiguous and not self._settle_create_echo(report):
             return
         if self._amount_differs(report) or self._leaves_amount_open(report):
             self._needs(Order.Attention.AMOUNT_DIFFERS)
             self._ask_unless(report.is_answer)
             return
         if report.is_answer:
-            order.settles(*_CONTRADICTIONS)
+            order.clear_attention(*_CONTRADICTIONS)
         try:
             state = PaymentState(report.status)
         except ValueError:
@@ -242,7 +242,7 @@ class Ledger:
     def unknown_at_dana(self) -> None:
         """Apply the answer that DANA does not have the order."""
         order = self.order
-        if order.is_awaiting_echo:
+        if order.outcome_ambiguous:
             self._end_create_failed()
         if self._may_still_arrive():
             return
@@ -264,14 +264,14 @@ class Ledger:
             order.next_sync_at = order.valid_up_to + GRACE if lost else None
             order.unsettled_since = None
             order.questions = 0
-            order.settles(Order.Attention.UNSETTLED)
+            order.clear_attention(Order.Attention.UNSETTLED)
             return
         order.unsettled_since = order.unsettled_since or self._now
         if self._now - order.unsettled_since > ASK_FOR:
             order.next_sync_at = None
             self._needs(Order.Attention.UNSETTLED)
             return
-        order.next_sync_at = self._now + backoff.pending_delay(self._account, order.questions)
+        order.next_sync_at = self._now + timing.pending_delay(self._account, order.questions)
         order.questions += 1
 
     def ask_again(self) -> None:
@@ -285,7 +285,7 @@ class Ledger:
         if self.is_news:
             self.order.fact_count += 1
         self.order.save()
-        Event.objects.bulk_create(self._events)
+        OutboxEvent.objects.bulk_create(self._events)
 
     @property
     def is_news(self) -> bool:
@@ -304,11 +304,11 @@ class Ledger:
         )
 
     def _announce(self, name: str, cancel_request: CancelRequest | None = None) -> None:
-        self._events.append(Event(name=name, order=self.order, cancel_request=cancel_request))
+        self._events.append(OutboxEvent(name=name, order=self.order, cancel_request=cancel_request))
 
     def _needs(self, reason: Order.Attention) -> None:
         # an answer takes back a contradiction before it is found to confirm it
-        if self.order.needs(reason) and reason != self._known_attention:
+        if self.order.flag_attention(reason) and reason != self._known_attention:
             self._announce("order_needs_attention")
 
     def _ask_now(self) -> None:
@@ -330,7 +330,7 @@ class Ledger:
         order.web_redirect_url = address.web_redirect_url or order.web_redirect_url
         order.payment_code = address.payment_code or order.payment_code
         if order.has_address:
-            order.settles(Order.Attention.NO_ADDRESS)
+            order.clear_attention(Order.Attention.NO_ADDRESS)
 
     def _prove_created(self) -> None:
         """DANA has the order, so nothing is sent any more."""
@@ -344,8 +344,8 @@ class Ledger:
         status = row.create_status if isinstance(row, Order) else row.status
         return rule.repeats_series and status == "new" and row.attempts < self._account.max_attempts
 
-    def _next_retry(self, row: Order | CancelRequest, end: CallEnd) -> timedelta:
-        delay = backoff.pending_delay(
+    def _next_retry(self, row: Order | CancelRequest, end: CallResult) -> timedelta:
+        delay = timing.pending_delay(
             self._account, row.retries, patience=end.rule.asks_for_patience, retry_after=end.retry_after
         )
         row.retries += 1
@@ -360,7 +360,7 @@ class Ledger:
             order.create_status = Order.CreateStatus.PENDING
         return not stopped
 
-    def _refuse_create(self, end: CallEnd) -> None:
+    def _refuse_create(self, end: CallResult) -> None:
         order = self.order
         order.create_status = Order.CreateStatus.FAILED
         tried_again = end.rule.is_tried_again and self._account.retry_failed
@@ -389,7 +389,7 @@ class Ledger:
         is_known = order.payment_status == Order.PaymentStatus.INITIATED
         return is_known or order.api_calls.not_refused(ApiCall.Operation.CREATE).exists()
 
-    def _settle_create_echo(self, report: Report) -> bool:
+    def _settle_create_echo(self, report: StatusReport) -> bool:
         """Whether the order that DANA has under our reference is this one; if not, it is never adopted."""
         if report.status == PaymentState.NOT_FOUND.value:
             return True
@@ -408,18 +408,18 @@ class Ledger:
 
     # -- payment --------------------------------------------------------------------------------------------------
 
-    def _amount_differs(self, report: Report) -> bool:
+    def _amount_differs(self, report: StatusReport) -> bool:
         return report.amount is not None and (report.amount, report.currency) != (
             self.order.amount,
             self.order.currency,
         )
 
-    def _leaves_amount_open(self, report: Report) -> bool:
+    def _leaves_amount_open(self, report: StatusReport) -> bool:
         """Whether it does not say which amount is true; that of a closed order needs no answer."""
         in_doubt = self.order.needs_attention == Order.Attention.AMOUNT_DIFFERS
         return in_doubt and report.amount is None and report.status != PaymentState.CLOSED.value
 
-    def _reported_paid(self, report: Report) -> None:
+    def _reported_paid(self, report: StatusReport) -> None:
         order = self.order
         refunded = report.is_answer and report.refund_amount == order.amount
         if refunded:
@@ -431,7 +431,7 @@ class Ledger:
         if report.is_answer:
             self._settle_cancels(closed=refunded)
 
-    def _reported_paid_after_close(self, report: Report) -> None:
+    def _reported_paid_after_close(self, report: StatusReport) -> None:
         if report.is_answer:
             self._paid(report)
             self._needs(Order.Attention.PAID_AFTER_CLOSED)
@@ -440,22 +440,22 @@ class Ledger:
             self._ask_now()
         # else: the payment was applied once and given back since; this is the same message again
 
-    def _paid(self, report: Report) -> None:
+    def _paid(self, report: StatusReport) -> None:
         order = self.order
         self._prove_created()
         order.payment_status = Order.PaymentStatus.PAID
         order.paid_at = order.paid_at or report.paid_at or self._now
-        order.settles(*_OPEN_ENDS)
+        order.clear_attention(*_OPEN_ENDS)
         self._announce("order_paid")
 
-    def _refunded(self, report: Report) -> None:
+    def _refunded(self, report: StatusReport) -> None:
         order = self.order
         if order.payment_status in (Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED):
             return
         self._prove_created()
         order.payment_status = Order.PaymentStatus.REFUNDED
         order.paid_at = order.paid_at or report.paid_at
-        order.settles(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
+        order.clear_attention(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
         self._announce("order_cancelled")
 
     def _reported_open(self, state: PaymentState) -> None:
@@ -471,7 +471,7 @@ class Ledger:
         # else: repeating the create is the only way to learn the address, so that goes on
         self._settle_cancels(closed=False)
 
-    def _reported_closed(self, report: Report) -> None:
+    def _reported_closed(self, report: StatusReport) -> None:
         order = self.order
         if order.payment_status == Order.PaymentStatus.PAID and not report.is_answer:
             self._needs(Order.Attention.CONFLICT)
@@ -491,7 +491,7 @@ class Ledger:
                 self._cancelled()
             else:
                 order.payment_status = Order.PaymentStatus.EXPIRED
-                order.settles(*_OPEN_ENDS)
+                order.clear_attention(*_OPEN_ENDS)
                 self._announce("order_expired")
         if report.is_answer:
             self._settle_cancels(closed=True)
@@ -502,7 +502,7 @@ class Ledger:
         if order.payment_status != Order.PaymentStatus.CANCELLED:
             order.payment_status = Order.PaymentStatus.CANCELLED
             self._announce("order_cancelled")
-        order.settles(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
+        order.clear_attention(Order.Attention.PAID_AFTER_CLOSED, *_OPEN_ENDS)
 
     def _may_still_arrive(self) -> bool:
         """Whether a create of ours may still reach DANA, so that not knowing the order means nothing."""
@@ -512,7 +512,7 @@ class Ledger:
         order = self.order
         overdue = order.is_open and order.create_status != Order.CreateStatus.FAILED
         return (
-            order.is_awaiting_echo
+            order.outcome_ambiguous
             or order.needs_attention in _CONTRADICTIONS
             or (overdue and self._now >= order.valid_up_to + GRACE)
             or any(cancel.is_end_unknown for cancel in self._cancels_with_open_end())
@@ -540,8 +540,8 @@ class Ledger:
                 self._cancelled_by(cancel_request)
             elif cancel_request.status == CancelRequest.Status.ABORTED:
                 cancel_request.needs_attention = CancelRequest.Attention.NOT_CANCELLED
-            elif cancel_request.is_awaiting_echo and cancel_request.rule:
-                self._refuse_cancel(cancel_request, CallEnd(rule=cancel_request.rule))
+            elif cancel_request.outcome_ambiguous and cancel_request.rule:
+                self._refuse_cancel(cancel_request, CallResult(rule=cancel_request.rule))
             cancel_request.save()
 
     def _cancelled_by(self, cancel_request: CancelRequest) -> None:
@@ -553,7 +553,7 @@ class Ledger:
         # at the end of its time it is due once more, to be settled by a question
         cancel_request.next_attempt_at = min(self._now + delay, cancel_request.give_up_at)
 
-    def _refuse_cancel(self, cancel_request: CancelRequest, end: CallEnd) -> None:
+    def _refuse_cancel(self, cancel_request: CancelRequest, end: CallResult) -> None:
         over = self._now >= cancel_request.give_up_at
         if end.rule.is_tried_again and self._account.retry_failed and not over:
             cancel_request.status = CancelRequest.Status.FAILED

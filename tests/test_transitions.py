@@ -8,10 +8,11 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
-from django_dana import conf, facts, gateway, response_rules, services, tasks
+from django_dana import conf, gateway, services, tasks, transitions
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
-from django_dana.facts import CallEnd, PayAt, Report
 from django_dana.models import CancelRequest, Order
+from django_dana.protocol import response_codes
+from django_dana.transitions import CallResult, PayAt, StatusReport
 from tests import wire as w
 from tests.conftest import Clock, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Act, Wire
@@ -23,18 +24,18 @@ PAID_AT = datetime(2026, 11, 21, 9, 31, tzinfo=UTC)
 
 def notified(order: Order, status: str, *, amount: str = "15000.00", currency: str = "IDR") -> Order:
     """Apply what a notification says."""
-    report = Report(
+    report = StatusReport(
         status=status, is_answer=False, amount=Decimal(amount), currency=currency, reference_no="D1", paid_at=PAID_AT
     )
-    with facts.changing(order.pk, conf.account(order.account)) as ledger:
+    with transitions.locked_order(order.pk, conf.account(order.account)) as ledger:
         ledger.reported(report)
     return fresh(order)
 
 
 def answered(order: Order, code: str, pay_at: PayAt | None = None) -> Order:
     """Apply the end of a create call that was under way meanwhile."""
-    with facts.changing(order.pk, conf.account(order.account)) as ledger:
-        ledger.create_answered(CallEnd(rule=response_rules.CREATE.rows[code], code=code), pay_at)
+    with transitions.locked_order(order.pk, conf.account(order.account)) as ledger:
+        ledger.create_answered(CallResult(rule=response_codes.CREATE.rows[code], code=code), pay_at)
     return fresh(order)
 
 

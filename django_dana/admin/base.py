@@ -28,10 +28,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import response_rules, services
+from django_dana import services
 from django_dana.admin.tables import Table
 from django_dana.models import ApiCall, Order
-from django_dana.response_rules import Outcome
+from django_dana.protocol import response_codes
+from django_dana.protocol.response_codes import Outcome
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -97,7 +98,7 @@ def ask_dana(order: Order) -> Told:
             gettext("DANA could not be asked now: a call is under way, or the account is not usable.")
         )
     question = fresh.api_calls.filter(operation=ApiCall.Operation.QUERY).latest("id")
-    rule = question.rule or response_rules.QUERY.no_reply
+    rule = question.rule or response_codes.QUERY.no_reply
     if rule.outcome is not Outcome.SUCCESS:
         return Told(gettext(rule.advice), messages.WARNING)
     return Told(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_dana.models import ApiCall, CancelRequest, Event, Notification, Order
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def settled_orders(before: datetime) -> QuerySet[Order]:
     return Order.objects.free(timezone.now()).filter(
         closed,
         ~Exists(open_cancels),
-        ~Exists(Event.objects.filter(order=OuterRef("pk"))),
+        ~Exists(OutboxEvent.objects.filter(order=OuterRef("pk"))),
         updated_at__lt=before,
         needs_attention="",
         next_attempt_at=None,

@@ -10,8 +10,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-from django_dana import formats
-from django_dana.response_rules import Rule
+from django_dana.protocol import notation
+from django_dana.protocol.response_codes import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ class CreateOrder:
             shippingInfo=self.shipping,
         )
         env_info = {"sourcePlatform": "IPG", "terminalType": self.terminal_type, **self.env_info}
-        return formats.compact_json(
+        return notation.compact_json(
             _without_empty(
                 partnerReferenceNo=self.partner_reference_no,
                 merchantId=self.merchant_id,
                 subMerchantId=self.sub_merchant_id,
                 externalStoreId=self.external_store_id,
-                amount=formats.money(self.amount, self.currency),
-                validUpTo=formats.jakarta_time(self.valid_up_to),
+                amount=notation.money(self.amount, self.currency),
+                validUpTo=notation.jakarta_time(self.valid_up_to),
                 urlParams=[
                     {"url": self.return_url, "type": "PAY_RETURN", "isDeeplink": "Y"},
                     {"url": self.notification_url, "type": "NOTIFICATION", "isDeeplink": "Y"},
@@ -92,9 +92,9 @@ class CancelOrder:
             subMerchantId=self.sub_merchant_id,
             reason=self.reason,
             externalStoreId=self.external_store_id,
-            amount=formats.money(self.amount, self.currency),
+            amount=notation.money(self.amount, self.currency),
         )
-        return formats.compact_json({**present, "additionalInfo": {}})
+        return notation.compact_json({**present, "additionalInfo": {}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class QueryPayment:
 
     def body(self) -> str:
         """Return the JSON text to send."""
-        return formats.compact_json(
+        return notation.compact_json(
             _without_empty(
                 originalPartnerReferenceNo=self.original_partner_reference_no,
                 serviceCode="54",

@@ -21,9 +21,10 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-from django_dana import conf, signing, tasks
+from django_dana import conf, tasks
 from django_dana.conf import DEFAULTS, KEY_OPTIONS, OPTIONS, PRODUCTION, REQUIRED, SANDBOX
 from django_dana.exceptions import InvalidKey
+from django_dana.protocol import signing
 
 TAG: Final = "django_dana"
 

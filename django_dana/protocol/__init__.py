@@ -1,0 +1,1 @@
+"""DANA's words in plain Python: operations, code tables, signature, messages, notation."""
