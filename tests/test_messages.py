@@ -71,7 +71,11 @@ CANCEL_REPLY = {
     "additionalInfo": {},
 }
 
-CIMB = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB", "transAmount": CREATE_SAMPLE["amount"]}
+CIMB_PAY_OPTION = {
+    "payMethod": "VIRTUAL_ACCOUNT",
+    "payOption": "VIRTUAL_ACCOUNT_CIMB",
+    "transAmount": CREATE_SAMPLE["amount"],
+}
 
 
 def create(**changes: Any) -> CreateOrder:
@@ -179,7 +183,7 @@ def test_create_with_everything() -> None:
         create(
             sub_merchant_id="D-1",
             external_store_id="S-1",
-            pay_option_details=[CIMB],
+            pay_option_details=[CIMB_PAY_OPTION],
             buyer={"nickname": "Budi"},
             goods=[item],
             shipping=[{"cityName": "Takengon"}],
@@ -190,7 +194,7 @@ def test_create_with_everything() -> None:
         **CREATE_SAMPLE,
         "subMerchantId": "D-1",
         "externalStoreId": "S-1",
-        "payOptionDetails": [CIMB],
+        "payOptionDetails": [CIMB_PAY_OPTION],
         "additionalInfo": {
             "order": {
                 "orderTitle": "Payment Gateway Order",
@@ -318,7 +322,7 @@ def test_answer_to_create(wire: Wire, client: Client) -> None:
 def test_answer_to_create_of_a_virtual_account(wire: Wire, client: Client) -> None:
     answer = {name: value for name, value in CREATE_REPLY.items() if name != "webRedirectUrl"}
     wire.play(w.answer({**answer, "additionalInfo": {"paymentCode": "8099990012345678"}}))
-    reply = client.create_order(create(pay_option_details=[CIMB]).body(), external_id="1")
+    reply = client.create_order(create(pay_option_details=[CIMB_PAY_OPTION]).body(), external_id="1")
     assert (reply.payment_code, reply.web_redirect_url) == ("8099990012345678", "")
 
 
