@@ -16,7 +16,7 @@ from django_dana.client.http import Client, Credentials
 from django_dana.exceptions import UnexpectedReply
 from django_dana.models import Order
 from django_dana.protocol import notation
-from django_dana.protocol.messages import Address, CancelOrder, CreateOrder, QueryPayment, promised_address
+from django_dana.protocol.messages import CancelOrder, CreateOrder, QueryPayment
 from django_dana.protocol.response_codes import Outcome
 from tests import wire as w
 from tests.keys import SHOP_PRIVATE_KEY
@@ -256,37 +256,6 @@ def test_query_names_division_and_store() -> None:
         "subMerchantId": "D-1",
         "externalStoreId": "S-1",
     }
-
-
-# -- where the buyer pays -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pay_method", "pay_option", "address"),
-    [
-        ("BALANCE", "", Address.PAGE),
-        *(
-            ("VIRTUAL_ACCOUNT", f"VIRTUAL_ACCOUNT_{bank}", Address.CODE)
-            for bank in ("BCA", "BNI", "MANDIRI", "BSI_PAYMENT", "BRI", "BTPN", "CIMB", "PERMATA", "PANI")
-        ),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_QRIS", Address.CODE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_OVO", Address.NONE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_SPAY", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_GOPAY", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_LINKAJA", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PL_INDODANA", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PC_INDOMARET", Address.EITHER),
-        ("OTC", "", Address.EITHER),
-        ("CREDIT_CARD", "NETWORK_PAY_PG_CARD", Address.PAGE),
-        ("SOMETHING_NEW", "SOMETHING_NEW", Address.PAGE),
-    ],
-)
-def test_promised_address(pay_method: str, pay_option: str, address: Address) -> None:
-    assert promised_address([{"payMethod": pay_method, "payOption": pay_option}]) is address
-
-
-def test_promised_address_of_danas_own_page() -> None:
-    assert promised_address([]) is Address.PAGE
 
 
 # -- answers --------------------------------------------------------------------------------------------------------
