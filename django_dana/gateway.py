@@ -87,9 +87,7 @@ def attempt_cancel(cancel_request_id: int) -> bool:
     def record(locked: LockedOrder, result: CallResult, lease: _Lease) -> None:
         cancels.answered(locked, locked.cancel(cancel_request_id), result)
 
-    return _call(
-        operations.CANCEL_ORDER, cancel_request.order_id, prepare, record, cancel_request_id=cancel_request_id
-    )
+    return _call(operations.CANCEL_ORDER, cancel_request.order_id, prepare, record, cancel_request_id=cancel_request_id)
 
 
 def sync(order_id: int, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> bool:

@@ -177,7 +177,9 @@ def paid_sample() -> QuerySet[Order]:
     """A few recent paid orders that were not asked about for a day."""
     now = timezone.now()
     recent = Order.objects.free(now).filter(
-        payment_status=Order.PaymentStatus.PAID, paid_at__gt=now - timing.SAMPLE_AGE, paid_at__lte=now - timing.SAMPLE_REST
+        payment_status=Order.PaymentStatus.PAID,
+        paid_at__gt=now - timing.SAMPLE_AGE,
+        paid_at__lte=now - timing.SAMPLE_REST,
     )
     rested = recent.exclude(last_sync_at__gt=now - timing.SAMPLE_REST)
     # those of an account that can't be used were not asked about, and would be the first ones again and again

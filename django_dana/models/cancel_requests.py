@@ -13,7 +13,7 @@ from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
 from django_dana.protocol import operations
 
 
-class CancelRequestQuerySet(OutboundRequestQuerySet):
+class CancelRequestQuerySet(OutboundRequestQuerySet["CancelRequest"]):
     """The vocabulary of services and sweeps."""
 
     def unfinished(self) -> Self:

@@ -31,8 +31,12 @@ class ApiCallQuerySet(models.QuerySet["ApiCall"]):
         """Calls on which DANA may have acted: all but those that it refused."""
         return self.exclude(rule_code__in=_REFUSALS)
 
+    def not_refused_for_good(self) -> Self:
+        """Calls on which DANA may act yet: a refusal that it wants tried again is none for good."""
+        return self.exclude(rule_code__in=_FINAL_REFUSALS)
+
     def end_unseen(self) -> Self:
-        """Calls that may have acted without DANA having said so: they had no reply, no clear one, or are in progress."""
+        """Calls that may have acted though DANA has not said so: without a clear reply, or in progress."""
         return self.may_have_acted().exclude(rule_code__in=_SUCCESSES)
 
 
@@ -150,4 +154,10 @@ class Notification(models.Model):
 
 
 _REFUSALS: Final = sorted(code for operation in operations.ALL for code in operation.codes.refusals)
+_FINAL_REFUSALS: Final = sorted(
+    rule.code
+    for operation in operations.ALL
+    for rule in operation.codes.rows.values()
+    if not rule.may_have_acted and not rule.is_tried_again
+)
 _SUCCESSES: Final = [operation.codes.success.code for operation in operations.ALL]

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
 from django_dana.protocol import operations
-from django_dana.protocol.messages import Address, promised_address
+from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.timing import GRACE
 
 #: No 0, O, 1, I, L, U: staff read references to DANA over the phone.
@@ -30,7 +30,7 @@ def new_reference() -> str:
     return f"{date}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class OrderQuerySet(OutboundRequestQuerySet):
+class OrderQuerySet(OutboundRequestQuerySet["Order"]):
     """The vocabulary of the workers."""
 
     def lock(self, pk: int) -> "Order":

@@ -1,7 +1,7 @@
 """What every wish has in common that is sent to DANA, tried again and concluded."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from django.db import models
 from django.utils import formats, timezone
@@ -12,7 +12,10 @@ from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
 
 
-class OutboundRequestQuerySet(models.QuerySet[Any]):
+RequestT = TypeVar("RequestT", bound=models.Model)
+
+
+class OutboundRequestQuerySet(models.QuerySet[RequestT]):
     """The vocabulary of the sweeps."""
 
     def due(self, now: datetime) -> Self:

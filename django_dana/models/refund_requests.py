@@ -20,7 +20,7 @@ def new_refund_number() -> str:
     return f"R{timezone.now():%y%m%d}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class RefundRequestQuerySet(OutboundRequestQuerySet):
+class RefundRequestQuerySet(OutboundRequestQuerySet["RefundRequest"]):
     """The vocabulary of services and sweeps."""
 
     def unfinished(self) -> Self:

@@ -60,7 +60,9 @@ def why_not_refund(order: Order) -> "Reason":
         return reason
     if order.payment_status != Order.PaymentStatus.PAID:
         return _("This order is not paid, so there is nothing to refund.")
-    if any(cancel_request.unfinished or cancel_request.is_end_unknown for cancel_request in order.cancel_requests.all()):
+    if any(
+        cancel_request.unfinished or cancel_request.is_end_unknown for cancel_request in order.cancel_requests.all()
+    ):
         return _("A cancel of this order may still give all the money back. Wait until DANA answers.")
     if not order.amount_left:
         return _("Nothing is left to refund: all of it was refunded or is being refunded.")
@@ -121,13 +123,13 @@ def _why_not_retry_refund(refund_request: Any) -> "Reason":
     return None
 
 
-_RETRY: Final[dict[str, Callable[[Any], Any]]] = {
+_RETRY: Final[dict[str, Callable[[Any], "Reason"]]] = {
     operations.CREATE_ORDER.key: _why_not_retry_create,
     operations.CANCEL_ORDER.key: _why_not_retry_cancel,
     operations.REFUND_ORDER.key: _why_not_retry_refund,
 }
 
-_CLOSED: Final[dict[str, Any]] = {
+_CLOSED: Final[dict[str, "_StrPromise"]] = {
     Order.PaymentStatus.CANCELLED: _("This order is cancelled already."),
     Order.PaymentStatus.EXPIRED: _("The time to pay this order is over, so there is nothing to cancel or refund."),
     Order.PaymentStatus.REFUNDED: _("Already refunded."),

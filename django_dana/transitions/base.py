@@ -150,10 +150,13 @@ class LockedOrder:
 
     def _changed_fields(self, row: Model) -> list[str]:
         stored = self._stored[id(row)]
-        return [field.name for field in row._meta.concrete_fields if row.__dict__[field.attname] != stored[field.attname]]
+        return [
+            field.name for field in row._meta.concrete_fields if row.__dict__[field.attname] != stored[field.attname]
+        ]
 
     def _loaded(self, name: str) -> list[Any]:
-        return self.__dict__.get(name, [])
+        rows: list[Any] = self.__dict__.get(name, [])
+        return rows
 
     def _take_over_attention_of_requests(self) -> None:
         """Show on the order that a cancel or refund needs attention, unless it has a reason of its own."""

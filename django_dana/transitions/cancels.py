@@ -128,9 +128,7 @@ def _may_mask_success(locked: LockedOrder, rule: Rule) -> bool:
     if locked.unseen_calls(operations.CANCEL_ORDER):
         return True
     order = locked.order
-    is_doubtful = (
-        order.create_status != Order.CreateStatus.SUCCESS or order.payment_status == Order.PaymentStatus.PAID
-    )
+    is_doubtful = order.create_status != Order.CreateStatus.SUCCESS or order.payment_status == Order.PaymentStatus.PAID
     return rule.order_unknown and is_doubtful
 
 
@@ -155,9 +153,7 @@ def _schedule(locked: LockedOrder, cancel_request: CancelRequest, delay: timedel
     cancel_request.next_attempt_at = min(locked.now + delay, cancel_request.give_up_at)
 
 
-def _refuse(
-    locked: LockedOrder, cancel_request: CancelRequest, rule: Rule, retry_after: float | None = None
-) -> None:
+def _refuse(locked: LockedOrder, cancel_request: CancelRequest, rule: Rule, retry_after: float | None = None) -> None:
     is_over = locked.now >= cancel_request.give_up_at
     if rule.is_tried_again and locked.account.retry_failed and not is_over:
         cancel_request.status = CancelRequest.Status.FAILED

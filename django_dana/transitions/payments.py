@@ -86,7 +86,7 @@ def _verdict(locked: LockedOrder, column: Said, *, by_query: bool) -> Verdict:
 
 
 def _amount_differs(order: Order, report: StatusReport) -> bool:
-    """Whether it is about another amount. A closed order needs none; one that is there but unreadable is another one."""
+    """Whether it is about another amount: also one that can't be read. A closed order needs none."""
     if report.status == PaymentState.CLOSED.value:
         return False
     if report.amount_unreadable:

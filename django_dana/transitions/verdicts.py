@@ -1,6 +1,6 @@
 """What a report about the payment does: a table in plain data, read by one pure function.
 
-What we know × what DANA says × whether by notification or by query × whether a cancel of ours may have acted.
+By what we know, what DANA says, whether by notification or by query, and whether a cancel of ours may have acted.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Said(Enum):
 class Verdict(Enum):
     """What follows."""
 
-    NEVER = "–"
+    NEVER = "-"
     SAME = "same"
     ASK = "ask"
     CONFLICT = "conflict"
