@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from celery import current_app, shared_task
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_dana import gateway, outbox, timing
@@ -174,17 +174,16 @@ def unanswered() -> QuerySet[Order]:
 
 
 def paid_sample() -> QuerySet[Order]:
-    """A few recent paid orders that were not asked about for a day."""
+    """A few recent paid orders that were not looked at for a day."""
     now = timezone.now()
     recent = Order.objects.free(now).filter(
         payment_status=Order.PaymentStatus.PAID,
         paid_at__gt=now - timing.SAMPLE_AGE,
         paid_at__lte=now - timing.SAMPLE_REST,
     )
-    rested = recent.exclude(last_sync_at__gt=now - timing.SAMPLE_REST)
-    # those of an account that can't be used were not asked about, and would be the first ones again and again
-    unusable = Q(needs_attention=Order.Attention.ACCOUNT, updated_at__gt=now - timing.SAMPLE_REST)
-    return rested.exclude(unusable).order_by("paid_at")[:_SAMPLE]
+    # not last_sync_at: those of an account that can't be used were not asked about, but looked at
+    rested = recent.filter(updated_at__lte=now - timing.SAMPLE_REST)
+    return rested.order_by("paid_at")[:_SAMPLE]
 
 
 def _follow_up(order_id: int) -> None:

@@ -15,11 +15,10 @@ from django.utils import timezone
 
 from django_dana import gateway, services
 from django_dana.admin import base
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
 from tests import wire as w
 from tests.factories import created_order, fresh, fresh_cancel, new_order, order_with, paid_order
-from tests.wire import Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -534,7 +533,7 @@ def test_who_may_change_may_not_cancel() -> None:
 def test_each_handle_asks_for_its_own_permission(
     permission: str, allowed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     order = paid(needs_attention="unsettled")
     client = client_of(user_with("view_order", permission))
     for name in ORDER_HANDLES:
@@ -765,7 +764,7 @@ def test_dana_is_asked_outside_any_transaction(clerk: User, monkeypatch: pytest.
         inside.append(connection.in_atomic_block)
         return False
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)  # noqa: FBT003
     client_of(clerk).post(page(order, "ask"))
     assert inside == [False]

@@ -15,13 +15,12 @@ from django.urls import resolve
 from django.utils import timezone, translation
 
 from django_dana import gateway, services
-from django_dana.client.http import QUERY_PATH
 from django_dana.models import CancelRequest, Order
 from django_dana.pages import states, views
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import QRIS, created_order, fresh, order_with, paid_order
-from tests.wire import Wire
+from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -71,7 +70,7 @@ def no_questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         asked.append(order_id)
         return False
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     yield
     assert asked == []
 
@@ -121,7 +120,7 @@ def test_it_runs_outside_atomic_requests(client: Client, monkeypatch: pytest.Mon
     view: Any = views.PayView if page == "pay" else views.ReturnView
     original = view.show
     monkeypatch.setattr(view, "show", show)
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     client.get(f"/dana/{page}/{order.public_id}/")
     assert inside == [False]
 
@@ -164,7 +163,7 @@ SHOP = "https://shop.example/done"
 @pytest.mark.parametrize("load", [pay, come_back])
 @pytest.mark.parametrize("what", ["new", "paid", "refused", "virtual account", "qris"])
 def test_it_loads_nothing_from_anywhere(client: Client, monkeypatch: pytest.MonkeyPatch, load: Any, what: str) -> None:
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     arguments = {"return_url": SHOP}
     if what == "virtual account":
         order = with_code(VIRTUAL_ACCOUNT, "8578", **arguments)
@@ -434,7 +433,7 @@ def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.M
     def ask(order_id: int, **options: Any) -> bool:
         raise RuntimeError("something unforeseen")
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     assert shown_state(come_back(client, payable())) == "confirming"
 
 
@@ -442,7 +441,7 @@ def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pyt
     def ask(order_id: int, **options: Any) -> bool:
         raise DatabaseError
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     with pytest.raises(DatabaseError):
         come_back(client, payable())
 

@@ -157,7 +157,7 @@ class Order(OutboundRequest):
     pay_method = models.CharField(_("paid with"), max_length=64, blank=True)
     pay_option = models.CharField(_("payment option"), max_length=64, blank=True)
     reported_amount = models.DecimalField(
-        _("amount that DANA reported"), max_digits=18, decimal_places=2, null=True, blank=True
+        _("amount that DANA reported"), max_digits=15, decimal_places=2, null=True, blank=True
     )
     refunded_amount = models.DecimalField(_("given back"), max_digits=15, decimal_places=2, default=Decimal("0.00"))
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
@@ -361,7 +361,8 @@ class Order(OutboundRequest):
             return sentence
         if self.needs_attention == self.Attention.AMOUNT_DIFFERS and self.paid_at:
             return gettext("DANA now reports another amount than the one that was paid. Look it up at DANA.")
-        if self.needs_attention:
+        # what DANA refuses the account for stands in the advice of the refusal
+        if self.needs_attention and self.needs_attention != self.Attention.ACCOUNT_REFUSED:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
         if self.payment_status == self.PaymentStatus.INITIATED and self.lacks_address:
             return gettext("DANA has the order, but the buyer can't pay yet: the address is still to come.")
@@ -424,9 +425,6 @@ _ATTENTION_STEPS: Final = {
     Order.Attention.ACCOUNT: _(
         "The account of this order is gone, was changed or lacks its key, so nothing can be sent. "
         "Have the DANA setting checked."
-    ),
-    Order.Attention.ACCOUNT_REFUSED: _(
-        "DANA refuses the account or its signature, so every payment may be failing. Have the DANA setting checked now."
     ),
     Order.Attention.NO_ADDRESS: _(
         "DANA has the order, but the address to pay at was lost. Ask the buyer to start again with a new order."

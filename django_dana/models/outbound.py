@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
 
-
 RequestT = TypeVar("RequestT", bound=models.Model)
 
 

@@ -71,13 +71,15 @@ def why_not_refund(order: Order) -> "Reason":
 
 def why_not_retry(row: OutboundRequest) -> "Reason":
     """Return the sentence that says why the same payload can't be sent again, or None if it can."""
+    if reason := _why_held(_order_of(row)):
+        return reason
     if row.series_is_running:
         return _("It is being sent just now. Wait for DANA's answer.")
     if reason := _RETRY[row.operation.key](row):
         return reason
     if row.rule and row.call_status == "failed" and _refuses_payload(row.rule):
         return _("DANA refused the content of this request, so the same one would be refused again.")
-    return _why_held(_order_of(row))
+    return None
 
 
 def why_not_stop(row: OutboundRequest) -> "Reason":

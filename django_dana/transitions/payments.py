@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -13,6 +14,9 @@ from django_dana.protocol.response_codes import PaymentState
 from django_dana.transitions import cancels, verdicts
 from django_dana.transitions.base import CONTRADICTIONS, LockedOrder
 from django_dana.transitions.verdicts import Said, Verdict
+
+#: What every database keeps exactly.
+_LARGEST_KEPT: Final = Decimal("9999999999999.99")
 
 
 def reported_by_notification(locked: LockedOrder, report: StatusReport) -> None:
@@ -101,7 +105,7 @@ def _leaves_amount_open(order: Order, report: StatusReport) -> bool:
 
 
 def _flag_amount(locked: LockedOrder, report: StatusReport) -> None:
-    if report.amount is not None:
+    if report.amount is not None and report.amount <= _LARGEST_KEPT:
         locked.order.reported_amount = report.amount
     locked.flag_attention(Order.Attention.AMOUNT_DIFFERS)
 
