@@ -23,7 +23,8 @@ from django_dana.health import findings, metrics, views
 from django_dana.health.findings import MOST_READ, Level
 from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, Sweep
 from django_dana.schedule import BEAT_SCHEDULE
-from tests.conftest import Clock, account_with, new_order, paid_order, statements
+from tests.conftest import Clock
+from tests.factories import account_with, new_order, paid_order, statements
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
