@@ -17,7 +17,7 @@ from django_dana.conf import Account
 from django_dana.exceptions import DanaError
 from django_dana.gateway import credentials_of
 from django_dana.protocol import notation
-from django_dana.uat.scenarios import Operation, Scenario, Tamper, Step
+from django_dana.uat.scenarios import Operation, Scenario, Step, Tamper
 
 _REFUND_PATH: Final = "/payment-gateway/v1.0/debit/refund.htm"
 _PATHS: Final = {Operation.CREATE: CREATE_PATH, Operation.CANCEL: CANCEL_PATH, Operation.QUERY: QUERY_PATH}

@@ -124,7 +124,9 @@ CANCEL: Final = (
     Scenario("CancelOrderTimeout", Operation.CANCEL, "5005701", reference="5005701"),
     Scenario("CancelOrderTransactionNotFound", Operation.CANCEL, "4045701"),
     Scenario("CancelOrderInvalidTransactionStatus", Operation.CANCEL, "4045700", before=(Step.PAY, Step.REFUND)),
-    Scenario("CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, tamper=_without_timestamp),
+    Scenario(
+        "CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, tamper=_without_timestamp
+    ),
     Scenario("CancelOrderUnauthorized", Operation.CANCEL, "4015700", before=_EXISTS, tamper=_with_bad_signature),
 )
 
@@ -133,7 +135,9 @@ QUERY: Final = (
     Scenario("QueryPaymentPaidOrder", Operation.QUERY, "2005500", before=(Step.PAY,), status="00"),
     Scenario("QueryPaymentCanceledOrder", Operation.QUERY, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
     Scenario("QueryPaymentInvalidFieldFormat", Operation.QUERY, "4005501", before=_EXISTS, tamper=_with_bad_timestamp),
-    Scenario("QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, tamper=_without_timestamp),
+    Scenario(
+        "QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, tamper=_without_timestamp
+    ),
     Scenario("QueryPaymentUnauthorized", Operation.QUERY, "4015500", before=_EXISTS, tamper=_with_bad_signature),
     Scenario("QueryPaymentTransactionNotFound", Operation.QUERY, "4045501"),
     Scenario(
