@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_dana import conf, tasks
 from django_dana.models import Order
 from django_dana.protocol import notation, signing
-from django_dana.simulator import Habits, Merchant, OrderHandle, Simulator, keys
+from django_dana.simulator import Behaviour, Merchant, OrderHandle, Simulator, keys
 from django_dana.testing.commits import tasks_run_at_once
 from django_dana.testing.relay import Answer, Message, Relay
 
@@ -164,7 +164,7 @@ def running_dana() -> Iterator[Dana]:
             for options in accounts.values()
         ]
         # one try each: the next is for the test to ask for
-        simulator = Simulator(merchants, private_key=_danas_key(), habits=Habits(notify_delays=(0,)))
+        simulator = Simulator(merchants, private_key=_danas_key(), behaviour=Behaviour(notify_delays=(0.0,)))
         stack.enter_context(simulator)
         for options in accounts.values():
             options["BASE_URL"] = simulator.base_url

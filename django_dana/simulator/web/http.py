@@ -1,4 +1,4 @@
-"""A request as the simulator reads it, and a reply as it sends it."""
+"""HTTP requests and replies."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,9 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-# environ keys by which our own server and our WSGI application speak to each other
+from django_dana.simulator.engine.incoming import IncomingRequest
+
+# environ keys that our own server and our WSGI application share
 RAW_HEADERS: Final = "django_dana.simulator.headers"
 DELIVERY: Final = "django_dana.simulator.delivery"
 IS_GONE: Final = "django_dana.simulator.is_gone"
@@ -32,26 +34,24 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request, whole; ``is_gone`` tells whether its sender has hung up, where the server can know."""
+class Request(IncomingRequest):
+    """One whole HTTP request; ``is_gone`` tells whether its sender has hung up, where the server can know."""
 
     method: str
-    path: str
     query: dict[str, str]
-    headers: list[tuple[str, str]]
-    body: bytes
     is_gone: Callable[[], bool] = lambda: False
 
-    def header(self, name: str) -> str:
-        """Return a header whatever its spelling, or an empty string."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+    @property
+    def is_json(self) -> bool:
+        """Whether it says that it is JSON, which no HTML form can."""
+        return self.header("Content-Type").partition(";")[0].strip().lower() == "application/json"
 
     def form(self) -> dict[str, str]:
         """Return the fields of a posted HTML form."""
         return _single(parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
 
-def read(environ: dict[str, Any]) -> Request:
+def from_environ(environ: dict[str, Any]) -> Request:
     """Return the request of a WSGI environ."""
     length = int(environ.get("CONTENT_LENGTH") or 0)
     headers = environ.get(RAW_HEADERS) or list(_headers(environ))

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from django_dana.simulator.http import DELIVERY, IS_GONE, LONGEST_BODY, ON_END, RAW_HEADERS, Delivery
+from django_dana.simulator.web.http import DELIVERY, IS_GONE, LONGEST_BODY, ON_END, RAW_HEADERS, Delivery
 
 _log = logging.getLogger(__name__)
 

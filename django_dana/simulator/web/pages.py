@@ -4,11 +4,12 @@ import html
 import secrets
 import string
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from urllib.parse import quote
 
 from django_dana.protocol.notation import jakarta_time
-from django_dana.simulator.http import Reply
+from django_dana.simulator.web.http import Reply
 
 
 class Html(str):
@@ -37,6 +38,12 @@ def _escaped(value: object) -> str:
 def clock(moment: datetime) -> str:
     """Return a moment as people in Jakarta read it, to the second."""
     return jakarta_time(moment)[:19].replace("T", " ")
+
+
+def rupiah(amount: Decimal) -> str:
+    """Return an amount as people in Indonesia read it."""
+    whole, _, cents = f"{amount:,.2f}".partition(".")
+    return f"Rp {whole.replace(',', '.')}" + (f",{cents}" if cents != "00" else "")
 
 
 _STYLE: Final = Html("""

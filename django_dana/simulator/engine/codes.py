@@ -1,7 +1,8 @@
 """DANA's answers: every responseCode with its message, written down from DANA's pages.
 
 This is DANA's side of the table. It is not derived from the shop's side, so that a slip there shows up here.
-Sources: the tables of DANA's pages for each operation; the success message is that of the page.
+Sources: the tables of DANA's pages for each operation. Where the page of Cancel Order says "Successful", DANA's sandbox
+says "Success" [UAT].
 """
 
 from typing import Final
@@ -37,6 +38,7 @@ _GIVING_BACK: Final = {
 }
 _CANCEL: Final = {
     **_GIVING_BACK,
+    "20000": "Success",
     "40300": "Transaction Expired",
 }
 _REFUND: Final = {
@@ -69,6 +71,6 @@ def http_status(code: str) -> int:
 
 
 def message(code: str) -> str:
-    """Return DANA's message for a responseCode, or a plain sentence for one that DANA has not."""
+    """Return DANA's message for a responseCode, or a sentence of our own for one that DANA does not list."""
     table = TABLES.get(code[3:5], {})
     return table.get(code[:3] + code[5:], "A code that DANA's pages do not list")

@@ -1,4 +1,4 @@
-"""The shops that this DANA knows."""
+"""The merchants' accounts, and whose key made a signature."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class Merchants:
     """All accounts; several may share a merchant id, a partner id or both."""
 
     def __init__(self, merchants: Iterable[Merchant]) -> None:
-        """Take the accounts.
+        """Check the accounts.
 
         Raises:
             ValueError: there is none, or one of them is not a sandbox account.
@@ -49,15 +49,22 @@ class Merchants:
         """
         self.all = tuple(merchants)
         if not self.all:
-            raise ValueError("The simulator serves sandbox accounts only, and it was given none.")
+            raise ValueError("The simulator serves sandbox accounts only, and there is none.")
         for merchant in self.all:
             if merchant.environment != "sandbox":
-                raise ValueError(f"Merchant {merchant.merchant_id} is not a sandbox account; it is not served.")
+                raise ValueError(f"Merchant {merchant.merchant_id} is not a sandbox account.")
             _ = merchant.key
 
     def of_partner(self, partner_id: str) -> list[Merchant]:
         """Return the accounts of an X-PARTNER-ID."""
         return [merchant for merchant in self.all if merchant.partner_id == partner_id]
+
+    def by_id(self, merchant_id: str | None) -> Merchant:
+        """Return the first account of a merchant, or the first of all. Raises LookupError."""
+        for merchant in self.all:
+            if merchant_id in (None, merchant.merchant_id):
+                return merchant
+        raise LookupError(f"There is no merchant {merchant_id!r}.")
 
     def name(self, merchant_id: str) -> str:
         """Return what buyers read as the name of a merchant."""

@@ -1,24 +1,21 @@
-"""The page on which a buyer pays: DANA's checkout, plainly marked as a simulator."""
+"""DANA's checkout page, on which a buyer pays; plainly marked as a simulator's."""
 
 import hmac
 import io
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import segno
 
-from django_dana.simulator import methods
-from django_dana.simulator.http import Reply, Request
-from django_dana.simulator.methods import Method
-from django_dana.simulator.operations import checkout_sign, checkout_url
-from django_dana.simulator.orders import Order, State, WrongState
-from django_dana.simulator.pages import Html, clock, fill, join, redirect
-from django_dana.simulator.pages import page as html_page
+from django_dana.simulator.engine import methods
+from django_dana.simulator.engine.addresses import checkout_sign, checkout_url
+from django_dana.simulator.engine.engine import Engine
+from django_dana.simulator.engine.methods import Method
+from django_dana.simulator.engine.orders import Order, State, WrongState
+from django_dana.simulator.web.http import Reply, Request
+from django_dana.simulator.web.pages import Html, clock, fill, join, redirect, rupiah
+from django_dana.simulator.web.pages import page as html_page
 
-if TYPE_CHECKING:
-    from django_dana.simulator.simulator import Simulator
-
-PATH: Final = "/n/cashier/new/checkout"
 CODE_PATH: Final = "/n/cashier/code"
 
 _ORDER: Final = """<section><p class="grey">{shop}</p><h1>{title}</h1><p class="amount">{amount}</p>
@@ -45,34 +42,34 @@ _QRIS: Final = """<section><h2>QRIS</h2><p>The code that the shop shows, the ord
 """
 
 
-def page(dana: "Simulator", request: Request) -> Reply:
+def page(engine: Engine, request: Request) -> Reply:
     """Show the checkout page of an order, or do what its buyer pressed."""
-    order = dana.orders.by_number(request.query.get("bizNo", ""))
+    order = engine.orders.by_number(request.query.get("bizNo", ""))
     sign = request.query.get("sign", "")
-    if order is None or not hmac.compare_digest(sign.encode(), checkout_sign(order, dana.orders).encode()):
-        return _end("There is no such order", "The address is not one that this simulator gave out.", status=404)
+    if order is None or not hmac.compare_digest(sign.encode(), checkout_sign(order, engine.shared).encode()):
+        return _end("There is no such order", "This simulator gave out no such address.", status=404)
     if request.method == "POST":
-        return _act(dana, request, order)
-    dana.orders.expire_due()
+        return _act(engine, request, order)
+    engine.schedule.run_due()
     if not order.is_open:
         return _closed(order)
-    return html_page("Checkout", join([_order(dana, order), _code(dana, order), _choose(order)]))
+    return html_page("Checkout", join([_order(engine, order), _code(engine, order), _choose(order)]))
 
 
-def code_page(dana: "Simulator", request: Request) -> Reply:
+def code_page(engine: Engine, request: Request) -> Reply:
     """Send a browser that has only the paymentCode of an order to its checkout page."""
-    order = dana.orders.by_payment_code(request.query.get("paymentCode", ""))
+    order = engine.orders.by_payment_code(request.query.get("paymentCode", ""))
     if order is None:
         return _end("There is no such code", "No order has this paymentCode.", status=404)
-    return redirect(checkout_url(order, dana.orders, dana.base_url))
+    return redirect(checkout_url(order, engine.shared))
 
 
-def _code(dana: "Simulator", order: Order) -> Html:
+def _code(engine: Engine, order: Order) -> Html:
     """Return what a buyer copies or scans, where the order asks for that."""
     if order.method is not None and order.method.is_virtual_account:
         return fill(_VIRTUAL_ACCOUNT, label=order.method.label, number=order.payment_code)
     if order.method is not None and order.method.is_qris:
-        here = checkout_url(order, dana.orders, dana.base_url)
+        here = checkout_url(order, engine.shared)
         return fill(_QRIS, code=_svg(order.payment_code), text=order.payment_code, here=_svg(here))
     return Html("")
 
@@ -86,21 +83,15 @@ def _svg(text: str) -> Html:
     return Html(out.getvalue().decode("utf-8"))
 
 
-def _order(dana: "Simulator", order: Order) -> Html:
+def _order(engine: Engine, order: Order) -> Html:
     return fill(
         _ORDER,
-        shop=dana.merchants.name(order.merchant_id),
+        shop=engine.merchants.name(order.merchant_id),
         title=order.title,
-        amount=rupiah(order),
+        amount=rupiah(order.amount),
         reference=order.reference,
         until=clock(order.valid_up_to),
     )
-
-
-def rupiah(order: Order) -> str:
-    """Return an order's amount as people in Indonesia read it."""
-    whole, _, cents = f"{order.amount:,.2f}".partition(".")
-    return f"Rp {whole.replace(',', '.')}" + (f",{cents}" if cents != "00" else "")
 
 
 def _choose(order: Order) -> Html:
@@ -124,20 +115,20 @@ def _offered(order: Order) -> list[Method]:
     ]
 
 
-def _act(dana: "Simulator", request: Request, order: Order) -> Reply:
+def _act(engine: Engine, request: Request, order: Order) -> Reply:
     form = request.form()
     try:
         match form.get("action"):
             case "pay":
-                dana.orders.pay(order, _chosen(order, form))
+                engine.orders.pay(order, _chosen(order, form))
             case "pay_twice":
-                # pressed twice at once: the money moves once, the shop hears it twice
-                dana.orders.pay(order, _chosen(order, form), copies=2)
+                # pressed twice at once: the money moves once, the shop is notified twice
+                engine.orders.pay(order, _chosen(order, form), copies=2)
             case "expire":
-                dana.orders.expire(order)
+                engine.orders.expire(order)
                 return _closed(order)
             case _:
-                return _left(dana, order)
+                return _left(engine, order)
     except WrongState:
         return _closed(order)
     return _back_to_shop(order)
@@ -170,8 +161,8 @@ def _return_url(order: Order) -> str:
 
 
 _ENDS: Final = {
-    State.SUCCESS: ("It is paid", "DANA tells the shop in the background."),
-    State.CLOSED: ("It has expired", "Nothing was paid. DANA tells the shop in the background."),
+    State.SUCCESS: ("It is paid", "DANA notifies the shop in the background."),
+    State.CLOSED: ("It has expired", "Nothing was paid. DANA notifies the shop in the background."),
     State.CANCELLED: ("The shop has cancelled it", "What was paid goes back."),
     State.INIT: ("It is not paid", "The order can still be paid."),
     State.PAYING: ("The payment is under way", "It is not final yet."),
@@ -187,9 +178,9 @@ def _closed(order: Order) -> Reply:
     return _end(what, why, way)
 
 
-def _left(dana: "Simulator", order: Order) -> Reply:
-    way = fill(_WAY, url=checkout_url(order, dana.orders, dana.base_url), label="Open it again")
-    why = "The shop hears nothing, as when a buyer closes the window. The order can still be paid until it expires."
+def _left(engine: Engine, order: Order) -> Reply:
+    way = fill(_WAY, url=checkout_url(order, engine.shared), label="Open it again")
+    why = "The shop is not notified, as when a buyer closes the window. The order can still be paid until it expires."
     return _end("You closed the window", why, way)
 
 

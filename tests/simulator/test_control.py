@@ -1,4 +1,4 @@
-"""The books and the control API."""
+"""The snapshot and the control API."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ def control(dana: Simulator, method: str, name: str, body: dict[str, Any] | None
     return requests.request(method, f"{dana.base_url}/simulator/{name}", json=body, timeout=5)
 
 
-def test_books(dana: Simulator, shop: Shop, listener: Listener) -> None:
+def test_snapshot(dana: Simulator, shop: Shop, listener: Listener) -> None:
     order = shop.order("INV-1")
     shop.call("create", order)
     shop.call("create", order)
@@ -23,35 +23,35 @@ def test_books(dana: Simulator, shop: Shop, listener: Listener) -> None:
     shop.call("refund", shop.refund("INV-1", "5000.00"))
     assert dana.wait_for_notifications()
 
-    books = control(dana, "GET", "books").json()
+    snapshot = control(dana, "GET", "snapshot").json()
 
-    assert books["merchants"] == [{"merchant_id": "M-TEST", "partner_id": "P-TEST"}]
-    (entry,) = books["orders"]
+    assert snapshot["merchants"] == [{"merchant_id": "M-TEST", "partner_id": "P-TEST"}]
+    (entry,) = snapshot["orders"]
     assert entry["merchant_id"] == "M-TEST"
     assert entry["reference"] == "INV-1"
     assert entry["amount"] == rupiah("15000.00")
     assert (entry["state"], entry["status"], entry["payments"]) == ("SUCCESS", "00", 1)
     assert entry["refunded"] == rupiah("5000.00")
-    created, refunded = books["requests"]
+    created, refunded = snapshot["requests"]
     assert (created["operation"], created["key"], created["calls"]) == ("create", "INV-1", 3)
     assert len(created["bodies"]) == 2
     assert json.loads(created["bodies"][0]) == order
     assert (refunded["operation"], refunded["key"]) == ("refund", "R-INV-1")
-    assert [call["response_code"] for call in books["calls"]] == ["2005400", "2005400", "4045418", "2005800"]
-    assert all(call["signature"] == "valid" for call in books["calls"])
-    assert all(call["started_at"] <= call["ended_at"] for call in books["calls"])
-    (told,) = books["notifications"]
-    assert told["tries"][0]["response_code"] == "2005600"
+    assert [call["response_code"] for call in snapshot["calls"]] == ["2005400", "2005400", "4045418", "2005800"]
+    assert all(call["signature"] == "valid" for call in snapshot["calls"])
+    assert all(call["started_at"] <= call["ended_at"] for call in snapshot["calls"])
+    (notification,) = snapshot["notifications"]
+    assert notification["attempts"][0]["response_code"] == "2005600"
 
 
-def test_books__an_open_call_has_no_end(dana: Simulator, shop: Shop) -> None:
+def test_snapshot__an_open_call_has_no_end(dana: Simulator, shop: Shop) -> None:
     dana.faults.add("query:delay:seconds=600")
 
     with pytest.raises(requests.ReadTimeout):
         shop.call("query", shop.query("INV-1"), timeout=0.1)
 
     until(lambda: dana.calls and dana.calls[0].abandoned_at)
-    (call,) = dana.books()["calls"]
+    (call,) = dana.snapshot()["calls"]
     assert call["ended_at"] is None
     assert call["abandoned_at"] >= call["started_at"]
 
@@ -75,22 +75,22 @@ def test_control__orders(dana: Simulator, shop: Shop, listener: Listener) -> Non
     assert len(control(dana, "GET", "notifications?reference=INV-2").json()["notifications"]) == 1
 
 
-def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
+def test_control__faults_behaviour_clock(dana: Simulator, shop: Shop) -> None:
     assert control(dana, "POST", "faults", {"spec": "create:drop_reply:0.2"}).json()["number"] == 1
     assert control(dana, "POST", "faults", {"operation": "query", "kind": "empty", "times": 1}).json()["number"] == 2
     assert len(control(dana, "GET", "faults").json()["faults"]) == 2
     assert len(control(dana, "DELETE", "faults", {"number": 1}).json()["faults"]) == 1
     assert control(dana, "DELETE", "faults", {}).json() == {"faults": []}
 
-    assert control(dana, "POST", "habits", {"repeated_cancel": "4045700"}).json()["repeated_cancel"] == "4045700"
-    assert control(dana, "GET", "habits").json() == dana.habits.as_json()
+    assert control(dana, "POST", "behaviour", {"repeated_cancel": "4045700"}).json()["repeated_cancel"] == "4045700"
+    assert control(dana, "GET", "behaviour").json() == dana.behaviour.as_json()
 
     shop.create("INV-1")
     assert control(dana, "POST", "clock/advance", {"seconds": 601}).status_code == 200
     assert dana.order("INV-1").state == "CLOSED"
 
     assert control(dana, "POST", "reset", {}).status_code == 200
-    assert dana.books()["orders"] == []
+    assert dana.snapshot()["orders"] == []
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ def test_control__faults_habits_clock(dana: Simulator, shop: Shop) -> None:
         ("POST", "orders/pay", {}, 400),
         ("POST", "orders/pay", {"reference": "INV-1", "copies": 101}, 400),
         ("POST", "orders/notify", {"reference": "INV-1", "copies": 0}, 400),
-        ("POST", "habits", {"nothing": 1}, 400),
+        ("POST", "behaviour", {"nothing": 1}, 400),
         ("POST", "clock/advance", {"seconds": "soon"}, 400),
         ("POST", "clock/advance", {"seconds": None}, 400),
         ("POST", "clock/advance", {"seconds": 1e13}, 400),
         ("POST", "clock/advance", {"seconds": 1e300}, 400),
         ("GET", "nothing", None, 404),
-        ("POST", "books", {}, 404),
+        ("POST", "snapshot", {}, 404),
     ],
 )
 def test_control__refused(
@@ -153,7 +153,7 @@ def test_control__another_site_that_asks_is_not_let_in(dana: Simulator) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
 
     for method in ("OPTIONS", "GET"):
-        reply = requests.request(method, f"{dana.base_url}/simulator/books", headers=headers, timeout=5)
+        reply = requests.request(method, f"{dana.base_url}/simulator/snapshot", headers=headers, timeout=5)
         assert not [name for name in reply.headers if name.lower().startswith("access-control-")]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class Behaviour:
     """How this DANA behaves where the real one's behaviour is not documented, or differs by account.
 
     Attributes:
@@ -17,14 +17,16 @@ class Habits:
         store_id_name: ``externalStoreId`` as documented, or ``externalStoreID`` as in a captured QRIS payment.
         time_form: times in notifications: ``iso`` as documented, or ``epoch`` as in a captured LinkAja payment.
         header_names: ``captured`` (X-Partner-Id), as in real notifications, or ``documented`` (X-PARTNER-ID, ORIGIN).
-        omit_external_id: leave X-External-Id away from notifications, as in one capture.
-        omit_finished_time: leave finishedTime, which DANA's page requires, away from status 05, as in one fixture.
-        notify_delays: seconds before the first, second, ... try of a notification; then it is given up.
-            DANA goes on for seven days; its intervals are unknown.
+        omit_external_id: leave X-External-Id out of notifications, as in one capture.
+        omit_finished_time: leave finishedTime, which DANA's page requires, out of status 05, as in one fixture.
+        notify_delays: seconds before the first, second, ... attempt to deliver a notification; then it is given up.
+            DANA retries for seven days, at unknown intervals.
         notify_timeout: seconds to wait for the shop's answer to a notification.
         order_lifetime: longest validUpTo ahead of now, or None for no limit; DANA's SDKs enforce 30 minutes.
         highest_amount: the sandbox's ceiling, or None for no limit.
-        cancel_window: how long after payment an order may be cancelled.
+        cancel_window: how long after payment an order may be cancelled; later cancels answer 4035700.
+        refund_window: how long after payment it may be refunded, or None for no limit; later refunds answer 4035815.
+        excess_refund: responseCode for a refund of more than is left: 4035802 or 4045813.
         clock_tolerance: how far X-TIMESTAMP may be off, or None where it does not matter.
         consult_success: responseCode of a successful Consult Pay: DANA's own test suite expects that of cancel.
         refunded_status: latestTransactionStatus of an order that was refunded in full.
@@ -43,24 +45,26 @@ class Habits:
     order_lifetime: timedelta | None = timedelta(minutes=30)
     highest_amount: Decimal | None = Decimal("10000000.00")
     cancel_window: timedelta = timedelta(hours=24)
+    refund_window: timedelta | None = None
+    excess_refund: str = "4035802"
     clock_tolerance: timedelta | None = None
     consult_success: str = "2005700"
     refunded_status: str = "00"
 
-    def changed(self, changes: dict[str, Any]) -> "Habits":
-        """Return these habits with ``changes`` as they come from JSON (seconds for spans, text for amounts).
+    def changed(self, changes: dict[str, Any]) -> "Behaviour":
+        """Return this behaviour with ``changes`` as they come from JSON (spans in seconds, amounts as text).
 
         Raises:
-            ValueError: no such habit, or a value of the wrong kind.
+            ValueError: an unknown name, or a value of the wrong kind.
         """
         known = {field.name for field in fields(self)}
         for name in changes:
             if name not in known:
-                raise ValueError(f"There is no habit {name!r}; there are: {', '.join(sorted(known))}.")
+                raise ValueError(f"Unknown behaviour {name!r}; known are: {', '.join(sorted(known))}.")
         return replace(self, **{name: _from_json(name, value) for name, value in changes.items()})
 
     def as_json(self) -> dict[str, Any]:
-        """Return all habits in the form that :meth:`changed` takes."""
+        """Return all values in the form that :meth:`changed` takes."""
         return {field.name: _to_json(getattr(self, field.name)) for field in fields(self)}
 
 
@@ -69,11 +73,12 @@ _CHOICES = {
     "store_id_name": ("externalStoreId", "externalStoreID"),
     "time_form": ("iso", "epoch"),
     "header_names": ("captured", "documented"),
+    "excess_refund": ("4035802", "4045813"),
     "consult_success": ("2005700", "2000000"),
     "refunded_status": ("00", "05", "07"),
 }
-_SPANS = ("order_lifetime", "cancel_window", "clock_tolerance")
-_MAY_BE_NONE = ("order_lifetime", "clock_tolerance", "highest_amount")
+_SPANS = ("order_lifetime", "cancel_window", "refund_window", "clock_tolerance")
+_MAY_BE_NONE = ("order_lifetime", "refund_window", "clock_tolerance", "highest_amount")
 _FLAGS = ("notify_on_cancel", "notify_on_refund", "omit_external_id", "omit_finished_time")
 
 

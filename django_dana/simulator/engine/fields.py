@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django_dana.simulator import methods
+from django_dana.simulator.engine import methods
 
 
 @dataclass(frozen=True, slots=True)

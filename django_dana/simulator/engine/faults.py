@@ -1,4 +1,4 @@
-"""What goes wrong on demand.
+"""Faults on demand.
 
 A fault is written as ``operation:kind[:probability][:name=value]...``, for example ``create:drop_reply:0.2`` or
 ``cancel:in_progress:times=2:ref=INV-*``. ``operation`` is create, query, cancel, refund, consult, notify, or ``*`` for
@@ -8,56 +8,68 @@ the order in which threads arrive; so a run can be repeated.
 
 import hashlib
 import math
-import threading
 from collections import defaultdict, deque
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from django_dana.simulator.clock import Clock
+from django_dana.simulator.engine.shared import Shared
 
 CALLS: Final = ("create", "query", "cancel", "refund", "consult")
 NOTIFY: Final = "notify"
 
-# kind -> (what happens, seconds by default, when by default)
+
+class Kind(NamedTuple):
+    """One kind of fault: its default ``seconds``, and whether it strikes ``before`` or ``after`` DANA acts."""
+
+    seconds: float = 0.0
+    when: str = "before"
+
+
 ON_THE_WIRE: Final = {
-    "drop_reply": ("DANA acts, and the connection ends without a reply", 0.0, "after"),
-    "reset": ("DANA acts, and the connection is reset", 0.0, "after"),
-    "cut": ("DANA acts, and the reply ends in the middle of its body", 0.0, "after"),
-    "drip": ("DANA acts, and the reply comes a byte at a time", 0.05, "after"),
+    "drop_reply": Kind(when="after"),
+    "reset": Kind(when="after"),
+    "cut": Kind(when="after"),
+    "drip": Kind(0.05, "after"),
 }
 ANSWERS: Final = {
-    "code": ("DANA does nothing and answers the responseCode `code`", 0.0, "before"),
-    "in_progress": ("DANA answers 202SS00, `times` for each reference, then does it", 0.0, "before"),
-    "too_many": ("DANA answers 429SS00, with Retry-After", 1.0, "before"),
-    "limit": ("DANA answers 429SS00 beyond `calls` calls in `seconds`", 1.0, "before"),
-    "http": ("a proxy answers with HTTP `status` and a page of its own", 0.0, "before"),
-    "garbage": ("the reply is no JSON, with HTTP 200", 0.0, "after"),
-    "empty": ("the reply is empty, with HTTP 200", 0.0, "after"),
-    "no_code": ("the reply lacks its responseCode", 0.0, "after"),
+    "code": Kind(),
+    "in_progress": Kind(),
+    "too_many": Kind(1.0),
+    "limit": Kind(1.0),
+    "http": Kind(),
+    "garbage": Kind(when="after"),
+    "empty": Kind(when="after"),
+    "no_code": Kind(when="after"),
 }
 TIMES: Final = {
-    "delay": ("the reply waits", 1.0, "after"),
-    "clock_skew": ("X-TIMESTAMP is off by `seconds`", 600.0, "after"),
+    "delay": Kind(1.0, "after"),
+    "clock_skew": Kind(600.0, "after"),
+    "act_late": Kind(60.0, "after"),
 }
-# drawn when a notification is made
+ON_QUERIES: Final = {
+    "lag": Kind(60.0, "after"),
+}
+# drawn when a notification is queued
 ON_NOTIFICATIONS: Final = {
-    "lost": ("the notification is never sent", 0.0, "before"),
-    "late": ("the notification waits", 5.0, "before"),
-    "duplicate": ("it is sent `copies` times, whatever the shop answers", 0.0, "before"),
-    "reorder": ("it waits until the next notification has gone out, or for `seconds`", 2.0, "before"),
+    "lost": Kind(),
+    "late": Kind(5.0),
+    "duplicate": Kind(),
+    "reorder": Kind(2.0),
 }
-# drawn for every try of a notification
-ON_TRIES: Final = {
-    "bad_signature": ("it is signed with somebody else's key", 0.0, "before"),
-    "alter": ("its `field` (dotted) holds `value`, and is signed so", 0.0, "before"),
+# drawn for every attempt to deliver a notification
+ON_ATTEMPTS: Final = {
+    "bad_signature": Kind(),
+    "tamper": Kind(),
     "clock_skew": TIMES["clock_skew"],
 }
 CALL_KINDS: Final = {**TIMES, **ANSWERS, **ON_THE_WIRE}
-NOTIFY_KINDS: Final = {**ON_NOTIFICATIONS, **ON_TRIES}
+QUERY_KINDS: Final = {**CALL_KINDS, **ON_QUERIES}
+NOTIFY_KINDS: Final = {**ON_NOTIFICATIONS, **ON_ATTEMPTS}
 
+_ONLY_AFTER: Final = ("cut", "drip", "act_late", "lag")
 
 _A_YEAR: Final = 366 * 24 * 3600
 _RANGES: Final = (
@@ -76,19 +88,19 @@ _RANGES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
-        operation: where; see the module.
-        kind: what; the keys of CALL_KINDS and NOTIFY_KINDS.
+        operation: see the module.
+        kind: a key of CALL_KINDS, QUERY_KINDS or NOTIFY_KINDS.
         probability: from 0 to 1, for each call.
-        ref: the orders it befalls: a reference, ``*`` and ``?`` are wild.
+        ref: the references of the orders it applies to; ``*`` and ``?`` are wildcards.
         times: how often for each reference, 0 for always.
         total: how often in all, 0 for always.
-        skip: how many calls of each reference are spared first.
-        when: ``before`` DANA acts (it then does not act, unless it only waits) or ``after``.
-        seconds, code, status, calls, copies, field, value: what some kinds need.
-        number: given by :class:`Faults`.
+        skip: how many calls for each reference go well first.
+        when: ``before`` DANA acts (it then does not act, unless the fault is a delay) or ``after``.
+        seconds, code, status, calls, copies, field, value: used by some kinds.
+        number: assigned by :class:`Faults`.
     """
 
     operation: str
@@ -109,27 +121,29 @@ class Fault:
     number: int = 0
 
     def __post_init__(self) -> None:
-        kinds = NOTIFY_KINDS if self.operation == NOTIFY else CALL_KINDS
+        kinds = {NOTIFY: NOTIFY_KINDS, "query": QUERY_KINDS}.get(self.operation, CALL_KINDS)
         if self.operation not in (*CALLS, NOTIFY, "*"):
-            raise ValueError(f"{self.operation!r} is no operation; there are: {', '.join((*CALLS, NOTIFY, '*'))}.")
+            raise ValueError(f"Unknown operation {self.operation!r}; known are: {', '.join((*CALLS, NOTIFY, '*'))}.")
         if self.kind not in kinds:
-            raise ValueError(f"{self.kind!r} is no fault of {self.operation}; there are: {', '.join(kinds)}.")
+            raise ValueError(f"Unknown fault {self.kind!r} of {self.operation}; known are: {', '.join(kinds)}.")
         if self.when not in ("", "before", "after"):
             raise ValueError("A fault strikes when=before or when=after DANA acts.")
         if self.kind == "code" and not (len(self.code) == 7 and self.code.isascii() and self.code.isdigit()):
             raise ValueError("A responseCode has seven digits.")
-        if self.kind in ("cut", "drip") and self.when == "before":
-            raise ValueError(f"{self.kind} needs a reply, so it strikes after DANA acts.")
-        _, seconds, when = kinds[self.kind]
-        object.__setattr__(self, "when", self.when or when)
-        object.__setattr__(self, "seconds", seconds if math.isnan(self.seconds) else self.seconds)
+        if self.kind in _ONLY_AFTER and self.when == "before":
+            raise ValueError(f"{self.kind} can't strike before DANA acts.")
+        kind = kinds[self.kind]
+        object.__setattr__(self, "when", self.when or kind.when)
+        object.__setattr__(self, "seconds", kind.seconds if math.isnan(self.seconds) else self.seconds)
         for name, lowest, highest in _RANGES:
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} lies between {lowest} and {highest}.")
+        if self.seconds < 0 and self.kind != "clock_skew":
+            raise ValueError(f"{self.kind} can't have negative seconds.")
 
     @property
     def spec(self) -> str:
-        """The fault as it is written, with all that differs from the defaults."""
+        """The fault in writing, with every value that differs from its default."""
         parts = [self.operation, self.kind]
         default = Fault(self.operation, self.kind)
         for item in fields(self):
@@ -140,7 +154,7 @@ class Fault:
 
 
 def parse(spec: str) -> Fault:
-    """Return the fault that ``spec`` writes down. Raises ValueError with a plain sentence."""
+    """Return the fault that ``spec`` describes. Raises ValueError with a sentence for people."""
     operation, _, rest = spec.partition(":")
     kind, *parts = rest.split(":")
     values: dict[str, Any] = {}
@@ -153,7 +167,7 @@ def parse(spec: str) -> Fault:
 
 
 def make(operation: str, kind: str, values: dict[str, Any]) -> Fault:
-    """Return a fault from values that may be texts. Raises ValueError with a plain sentence."""
+    """Return a fault from values that may be strings. Raises ValueError with a sentence for people."""
     types = {item.name: item.type for item in fields(Fault) if item.name not in ("operation", "kind", "number")}
     converted = {}
     for name, value in values.items():
@@ -175,10 +189,8 @@ def _name(kind: Any) -> str:
 class Faults:
     """The faults in force."""
 
-    def __init__(self, lock: threading.RLock, clock: Clock, seed: int) -> None:
-        self._lock = lock
-        self._clock = clock
-        self._seed = seed
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
         self._faults: list[Fault] = []
         self._last_number = 0
         self._seen: dict[tuple[int, str], int] = defaultdict(int)
@@ -189,37 +201,37 @@ class Faults:
     @property
     def all(self) -> list[Fault]:
         """The faults in force, oldest first."""
-        with self._lock:
+        with self._shared.lock:
             return list(self._faults)
 
     def add(self, fault: Fault | str) -> Fault:
-        """Put a fault in force and return it with its number. Raises ValueError where ``fault`` is no such text."""
+        """Put a fault in force and return it with its number. Raises ValueError where a text can't be parsed."""
         if isinstance(fault, str):
             fault = parse(fault)
-        with self._lock:
+        with self._shared.lock:
             self._last_number += 1
             numbered = replace(fault, number=self._last_number)
             self._faults.append(numbered)
         return numbered
 
     def remove(self, number: int) -> None:
-        """Take one fault out of force. Raises LookupError."""
-        with self._lock:
+        """Remove one fault. Raises LookupError."""
+        with self._shared.lock:
             others = [fault for fault in self._faults if fault.number != number]
             if len(others) == len(self._faults):
                 raise LookupError(f"There is no fault {number}.")
             self._faults = others
 
     def clear(self) -> None:
-        """Take all faults out of force and forget what they did, so that the same faults make the same choices."""
-        with self._lock:
+        """Remove all faults and their counts, so that the same faults strike the same calls again."""
+        with self._shared.lock:
             self._last_number = 0
             for everything in (self._faults, self._seen, self._struck, self._struck_in_all, self._recent):
                 everything.clear()
 
-    def draw(self, operation: str, reference: str, kinds: Collection[str] = tuple(CALL_KINDS)) -> list[Fault]:
-        """Return the faults that befall this call or notification, oldest first."""
-        with self._lock:
+    def draw(self, operation: str, reference: str, kinds: Collection[str] = tuple(QUERY_KINDS)) -> list[Fault]:
+        """Return the faults that strike this call or notification, oldest first."""
+        with self._shared.lock:
             return [
                 fault
                 for fault in self._faults
@@ -245,12 +257,12 @@ class Faults:
         return True
 
     def _chance(self, fault: Fault, reference: str, count: int) -> float:
-        text = "\x00".join(map(str, (self._seed, fault.number, fault.operation, fault.kind, reference, count)))
+        text = "\x00".join(map(str, (self._shared.seed, fault.number, fault.operation, fault.kind, reference, count)))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) / 2**64
 
     def _is_over_limit(self, fault: Fault) -> bool:
         """Count a call against a limit, if it is let through."""
-        now, recent = self._clock.now(), self._recent[fault.number]
+        now, recent = self._shared.clock.now(), self._recent[fault.number]
         while recent and recent[0] <= now - timedelta(seconds=fault.seconds):
             recent.popleft()
         if len(recent) == fault.calls:
