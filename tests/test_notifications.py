@@ -708,7 +708,7 @@ def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
     assert started == ["send_outbox"]
     with django_capture_on_commit_callbacks(execute=True):
         notify(client, order, "05")
-    assert started == ["send_events", "send_events", "sync_order"]
+    assert started == ["send_outbox", "sync_order"]
     assert not ApiCall.objects.exists()
 
 

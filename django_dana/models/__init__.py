@@ -6,6 +6,7 @@ from django_dana.models.orders import Order, OrderState
 from django_dana.models.outbound import OutboundRequest
 from django_dana.models.outbox import OutboxEvent
 from django_dana.models.refund_requests import RefundRequest
+from django_dana.models.sweeps import Sweep
 
 __all__ = [
     "ApiCall",
@@ -16,4 +17,5 @@ __all__ = [
     "OutboundRequest",
     "OutboxEvent",
     "RefundRequest",
+    "Sweep",
 ]

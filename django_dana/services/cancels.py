@@ -42,9 +42,10 @@ def cancel_order(
     check_permission(requested_by, CANCEL_PERMISSION)
     if send == "now":
         refuse_in_transaction('cancel_order(send="now")')
-    problems, account = Problems(), account_of(order)
+    problems = Problems()
     reason = validation.text(problems, "reason", reason, 256)
     problems.raise_if_any()
+    account = account_of(order)
     with locked_order(order.pk, account) as locked:
         order = locked.order
         refuse(why_not_cancel(order))

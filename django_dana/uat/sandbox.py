@@ -18,7 +18,7 @@ from django_dana.gateway import credentials_of
 from django_dana.protocol import notation
 from django_dana.protocol.messages import CancelOrder, CreateOrder, QueryPayment, RefundOrder
 from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, REFUND_ORDER, Operation
-from django_dana.uat.scenarios import Scenario, Spoil, Step
+from django_dana.uat.scenarios import Scenario, Step, Tamper
 
 #: Where testers pay a virtual account of the sandbox, without credentials (DANA's acceptance suite, sandbox_tools).
 _DASHBOARD: Final = "https://dashboard-sandbox.dana.id"
@@ -94,7 +94,7 @@ class Sandbox:
         for step in scenario.before:
             self._take(step, reference)
         body = _changed(self._body(scenario.operation, reference), scenario.changes)
-        client = _SpoilingClient(self._credentials, scenario.spoil) if scenario.spoil else self._client
+        client = _TamperingClient(self._credentials, scenario.tamper) if scenario.tamper else self._client
         return self._send(scenario.operation.path, body, scenario.expects, scenario.status, client)
 
     def open_virtual_account(self, reference: str, amount: Decimal, lifetime: timedelta) -> Exchange:
@@ -203,15 +203,15 @@ class Sandbox:
         }
 
 
-class _SpoilingClient(Client):
-    """As any client, but its headers are spoilt after signing."""
+class _TamperingClient(Client):
+    """A client whose headers are changed after signing."""
 
-    def __init__(self, credentials: Credentials, spoil: Spoil) -> None:
+    def __init__(self, credentials: Credentials, tamper: Tamper) -> None:
         super().__init__(credentials)
-        self._spoil = spoil
+        self._tamper = tamper
 
     def headers(self, path: str, body: bytes, external_id: str, timestamp: str) -> dict[str, str]:
-        return self._spoil(super().headers(path, body, external_id, timestamp))
+        return self._tamper(super().headers(path, body, external_id, timestamp))
 
 
 def _changed(body: str, changes: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ class Step(StrEnum):
 
 
 Headers = dict[str, str]
-Spoil = Callable[[Headers], Headers]
+Tamper = Callable[[Headers], Headers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Scenario:
         before: what is done first.
         reference: one of DANA's magic references, in place of an order's own.
         changes: fields that replace those of an ordinary body.
-        spoil: changes the signed headers before they are sent.
+        tamper: changes the signed headers before they are sent.
         status: the latestTransactionStatus that passes, where the answer has one.
     """
 
@@ -49,7 +49,7 @@ class Scenario:
     before: tuple[Step, ...] = ()
     reference: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    spoil: Spoil | None = None
+    tamper: Tamper | None = None
     status: str = ""
 
 
@@ -96,8 +96,8 @@ _EXISTS: Final = (Step.CREATE,)
 CREATE: Final = (
     Scenario("CreateOrderRedirect", CREATE_ORDER, "2005400"),
     Scenario("CreateOrderInvalidFieldFormat", CREATE_ORDER, "4005401", changes={"amount": _rupiah("1500")}),
-    Scenario("CreateOrderInvalidMandatoryField", CREATE_ORDER, "4005402", spoil=_without_timestamp),
-    Scenario("CreateOrderUnauthorized", CREATE_ORDER, "4015400", spoil=_with_bad_signature),
+    Scenario("CreateOrderInvalidMandatoryField", CREATE_ORDER, "4005402", tamper=_without_timestamp),
+    Scenario("CreateOrderUnauthorized", CREATE_ORDER, "4015400", tamper=_with_bad_signature),
     Scenario(
         "CreateOrderInconsistentRequest",
         CREATE_ORDER,
@@ -118,17 +118,17 @@ CANCEL: Final = (
     Scenario("CancelOrderTimeout", CANCEL_ORDER, "5005701", reference="5005701"),
     Scenario("CancelOrderTransactionNotFound", CANCEL_ORDER, "4045701"),
     Scenario("CancelOrderInvalidTransactionStatus", CANCEL_ORDER, "4045700", before=(Step.PAY, Step.REFUND)),
-    Scenario("CancelOrderInvalidMandatoryField", CANCEL_ORDER, "4005702", before=_EXISTS, spoil=_without_timestamp),
-    Scenario("CancelOrderUnauthorized", CANCEL_ORDER, "4015700", before=_EXISTS, spoil=_with_bad_signature),
+    Scenario("CancelOrderInvalidMandatoryField", CANCEL_ORDER, "4005702", before=_EXISTS, tamper=_without_timestamp),
+    Scenario("CancelOrderUnauthorized", CANCEL_ORDER, "4015700", before=_EXISTS, tamper=_with_bad_signature),
 )
 
 QUERY: Final = (
     Scenario("QueryPaymentCreatedOrder", QUERY_PAYMENT, "2005500", before=_EXISTS, status="01"),
     Scenario("QueryPaymentPaidOrder", QUERY_PAYMENT, "2005500", before=(Step.PAY,), status="00"),
     Scenario("QueryPaymentCanceledOrder", QUERY_PAYMENT, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
-    Scenario("QueryPaymentInvalidFieldFormat", QUERY_PAYMENT, "4005501", before=_EXISTS, spoil=_with_bad_timestamp),
-    Scenario("QueryPaymentInvalidMandatoryField", QUERY_PAYMENT, "4005502", before=_EXISTS, spoil=_without_timestamp),
-    Scenario("QueryPaymentUnauthorized", QUERY_PAYMENT, "4015500", before=_EXISTS, spoil=_with_bad_signature),
+    Scenario("QueryPaymentInvalidFieldFormat", QUERY_PAYMENT, "4005501", before=_EXISTS, tamper=_with_bad_timestamp),
+    Scenario("QueryPaymentInvalidMandatoryField", QUERY_PAYMENT, "4005502", before=_EXISTS, tamper=_without_timestamp),
+    Scenario("QueryPaymentUnauthorized", QUERY_PAYMENT, "4015500", before=_EXISTS, tamper=_with_bad_signature),
     Scenario("QueryPaymentTransactionNotFound", QUERY_PAYMENT, "4045501"),
     Scenario(
         "QueryPaymentInternalServerError", QUERY_PAYMENT, "5005501", before=_EXISTS, changes={"serviceCode": "AZ"}
