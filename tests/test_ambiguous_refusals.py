@@ -268,6 +268,7 @@ def test_cancel_of_a_pending_create_that_dana_never_got_ends_both(dana: Wire, cl
     cancel_request = services.cancel_order(fresh(order), reason="Network timeout")
     dana.play(w.code("4045701"), w.code("4045501"))
     tasks.cancel_order(cancel_request.pk)
+    answer_again(dana, clock, fresh_cancel(cancel_request), w.code("4045501"))
     order = fresh(order)
     assert fresh_cancel(cancel_request).status == "failed"
     assert (order.create_status, order.payment_status) == ("failed", "not_found")

@@ -358,6 +358,16 @@ def test_a_refused_create_that_may_have_acted_is_asked_about_once_its_time_is_ov
     assert len(dana.bodies(CREATE_PATH)) == 2
 
 
+def test_an_open_order_whose_cancel_was_refused_is_asked_about_once_its_time_is_over(dana: Wire, clock: Clock) -> None:
+    order = created_order(dana)
+    dana.play(w.code("4045708"), w.status("05"))
+    tasks.cancel_order(services.cancel_order(order).pk)
+    assert (fresh(order).payment_status, fresh(order).needs_attention) == ("initiated", "cancel")
+    clock.to(order.valid_up_to + FIVE_MINUTES + timedelta(seconds=1))
+    tasks.sync_stale()
+    assert fresh(order).payment_status == "expired"
+
+
 # -- 14: a decimal context of low precision -------------------------------------------------------------------------
 
 
