@@ -194,6 +194,17 @@ def test_no_cancel_is_sent_that_was_asked_for_while_the_create_was_in_flight(
     assert told.count("cancel_aborted") == 1
 
 
+def test_no_cancel_is_taken_where_dana_reports_another_amount_of_an_order_that_is_not_proved_ours(
+    dana: Wire, clock: Clock
+) -> None:
+    dana.play(w.hang_up)
+    order = new_order()
+    tasks.create_order(order.pk)
+    order = ask(dana, fresh(order), w.status("00", amount="1.00"))
+    with pytest.raises(ValidationError, match="somebody else's order"):
+        services.cancel_order(order)
+
+
 def test_no_cancel_is_taken_after_a_retry_by_hand(dana: Wire, clock: Clock) -> None:
     dana.play(w.code("4045418"))
     order = new_order()
