@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
+from django_dana import timing
+
 BEAT_SCHEDULE: Final[dict[str, dict[str, Any]]] = {
-    "django_dana.retry_due": {"task": "django_dana.tasks.retry_due", "schedule": 15.0},
-    "django_dana.sync_stale": {"task": "django_dana.tasks.sync_stale", "schedule": 300.0},
+    "django_dana.retry_due": {"task": "django_dana.tasks.retry_due", "schedule": timing.RETRY_DUE_EVERY},
+    "django_dana.sync_stale": {"task": "django_dana.tasks.sync_stale", "schedule": timing.SYNC_STALE_EVERY},
 }

@@ -22,6 +22,7 @@ from django_dana.protocol.messages import (
     promised_address,
 )
 from django_dana.protocol.response_codes import Outcome, Rule, Table
+from django_dana.protocol.secret import Secret
 
 R = TypeVar("R")
 
@@ -36,11 +37,11 @@ class Credentials:
 
     base_url: str
     partner_id: str
-    private_key: str = field(repr=False)
+    private_key: Secret | str = field(repr=False)
     channel_id: str
     origin: str
     timeout: float
-    proxy: str | None = field(repr=False)
+    proxy: Secret | str | None = field(repr=False)
     debug_mode: bool
 
 
