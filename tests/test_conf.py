@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from hypothesis import given
@@ -26,11 +25,10 @@ from django_dana.conf.options import KEYS, NAMES, OPTIONS, PLAIN, REQUIRED, Kind
 from django_dana.exceptions import InvalidKey, UnknownAccount
 from django_dana.protocol import signing
 from django_dana.protocol.secret import Secret
+from tests.factories import DEFAULT_ACCOUNT, clean_account_with, clean_account_without
 from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.rst"
-
-GOOD = dict(django_settings.DANA["default"])
 
 
 @pytest.fixture
@@ -38,7 +36,7 @@ def account(settings: Any) -> Any:
     """Return the default account with some options changed."""
 
     def make(**options: Any) -> conf.Account:
-        settings.DANA = {"default": {**GOOD, **options}}
+        settings.DANA = clean_account_with(**options)
         return conf.account("default")
 
     return make
@@ -169,7 +167,7 @@ def test_several_notification_urls(account: Any, kind: Any) -> None:
 def test_required_option_missing(settings: Any, account: Any, name: str, nothing: object) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"DANA\['default'\] has no {name}"):
         account(**{name: nothing})
-    settings.DANA = {"default": {option: value for option, value in GOOD.items() if option != name}}
+    settings.DANA = clean_account_without(name)
     with pytest.raises(ImproperlyConfigured, match=name):
         conf.account("default")
 
@@ -188,15 +186,15 @@ def test_account_is_frozen(account: Any) -> None:
 
 
 def test_override_settings() -> None:
-    with override_settings(DANA={"default": {**GOOD, "MERCHANT_ID": "other"}}):
+    with override_settings(DANA=clean_account_with(MERCHANT_ID="other")):
         assert conf.account("default").merchant_id == "other"
-    assert conf.account("default").merchant_id == GOOD["MERCHANT_ID"]
+    assert conf.account("default").merchant_id == DEFAULT_ACCOUNT["MERCHANT_ID"]
 
 
 def test_several_accounts(settings: Any) -> None:
-    settings.DANA = {"default": GOOD, "toko": {**GOOD, "MERCHANT_ID": "other"}}
+    settings.DANA = {"default": DEFAULT_ACCOUNT, "toko": {**DEFAULT_ACCOUNT, "MERCHANT_ID": "other"}}
     assert [(account.alias, account.merchant_id) for account in conf.accounts()] == [
-        ("default", GOOD["MERCHANT_ID"]),
+        ("default", DEFAULT_ACCOUNT["MERCHANT_ID"]),
         ("toko", "other"),
     ]
 
@@ -207,7 +205,7 @@ CALLS: list[str] = []
 def many_accounts() -> dict[str, Any]:
     """A function for the setting that counts its calls."""
     CALLS.append("called")
-    return {f"toko-{number}": GOOD for number in range(50)}
+    return {f"toko-{number}": DEFAULT_ACCOUNT for number in range(50)}
 
 
 def test_function_of_setting_is_called_once_for_all_accounts(settings: Any) -> None:
@@ -219,11 +217,11 @@ def test_function_of_setting_is_called_once_for_all_accounts(settings: Any) -> N
 
 def test_broken_accounts_are_told_apart(settings: Any) -> None:
     settings.DANA = {
-        "default": GOOD,
+        "default": DEFAULT_ACCOUNT,
         "no dict": None,
-        "no merchant": {**GOOD, "MERCHANT_ID": ""},
-        "raises": {**GOOD, "MCC": lambda: 1 / 0},
-        "toko": GOOD,
+        "no merchant": {**DEFAULT_ACCOUNT, "MERCHANT_ID": ""},
+        "raises": {**DEFAULT_ACCOUNT, "MCC": lambda: 1 / 0},
+        "toko": DEFAULT_ACCOUNT,
     }
     accounts = conf.accounts()
     assert list(accounts.by_alias) == [account.alias for account in accounts] == ["default", "toko"]
@@ -235,7 +233,7 @@ def test_broken_accounts_are_told_apart(settings: Any) -> None:
 
 
 def test_change_in_place(settings: Any) -> None:
-    settings.DANA = {"default": {**GOOD, "ATTEMPT_DELAYS": [1]}}
+    settings.DANA = {"default": {**DEFAULT_ACCOUNT, "ATTEMPT_DELAYS": [1]}}
     assert conf.account("default").attempt_delays == (1,)
     settings.DANA["default"]["ATTEMPT_DELAYS"].append(2)
     assert conf.account("default").attempt_delays == (1, 2)
@@ -243,7 +241,7 @@ def test_change_in_place(settings: Any) -> None:
     assert conf.account("default").shop_name == "Toko"
 
 
-@pytest.mark.parametrize("setting", [{}, {"toko": GOOD}])
+@pytest.mark.parametrize("setting", [{}, {"toko": DEFAULT_ACCOUNT}])
 def test_unknown_account(settings: Any, setting: dict[str, Any]) -> None:
     settings.DANA = setting
     with pytest.raises(UnknownAccount, match="'default'"):
@@ -257,7 +255,7 @@ def test_no_setting_at_all(settings: Any) -> None:
 
 def from_a_table() -> dict[str, Any]:
     """What a shop that keeps its merchants in a table returns."""
-    return {"default": {**GOOD, "MERCHANT_ID": os.environ["MERCHANT_OF_THE_TEST"]}}
+    return {"default": {**DEFAULT_ACCOUNT, "MERCHANT_ID": os.environ["MERCHANT_OF_THE_TEST"]}}
 
 
 def test_dotted_path_that_leads_nowhere(settings: Any) -> None:
@@ -419,7 +417,7 @@ def test_key_of_file_is_kept(account: Any, seconds: Any, tmp_path: Path) -> None
 
 
 def test_key_in_the_setting_is_not_kept(settings: Any) -> None:
-    settings.DANA = {"default": {**GOOD}}
+    settings.DANA = {"default": {**DEFAULT_ACCOUNT}}
     for text in ("before", "after"):
         settings.DANA["default"]["PRIVATE_KEY"] = text
         assert conf.account("default").private_key == Secret(text)
@@ -455,7 +453,7 @@ def test_another_function_is_another_key(account: Any) -> None:
 
 
 def test_accounts_do_not_share_what_is_kept(settings: Any) -> None:
-    settings.DANA = {alias: {**GOOD, "PRIVATE_KEY": lambda alias=alias: alias} for alias in ("one", "two")}
+    settings.DANA = {alias: {**DEFAULT_ACCOUNT, "PRIVATE_KEY": lambda alias=alias: alias} for alias in ("one", "two")}
     for alias in ("one", "two", "one"):
         assert conf.account(alias).private_key == Secret(alias)
 
@@ -474,7 +472,7 @@ VAULT = Vault()
 
 def accounts_with_new_functions() -> dict[str, Any]:
     """A function for the setting whose functions are others each time."""
-    return {"default": {**GOOD, "PRIVATE_KEY": lambda: VAULT()}}
+    return {"default": {**DEFAULT_ACCOUNT, "PRIVATE_KEY": lambda: VAULT()}}
 
 
 def test_functions_of_a_function_are_kept_too(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +504,7 @@ def test_override_settings_works_for_every_option(changes: list[tuple[str, bool]
     for name, is_function in changes:
         value = (lambda name=name: VALUES[name]) if is_function else VALUES[name]
         expected = before | described_values({name: VALUES[name]})
-        with override_settings(DANA={"default": {**GOOD, name: value}}):
+        with override_settings(DANA={"default": {**DEFAULT_ACCOUNT, name: value}}):
             found = described(conf.account("default"))
             assert {key: found[key] for key in expected} == expected
             assert [described(one) for one in conf.accounts()] == [found]
@@ -546,7 +544,7 @@ def error_of(settings: Any) -> Any:
 
     def run(act: Callable[[], object], **options: Any) -> BaseException:
         proxy = f"http://shop:{PASSWORD}@proxy.example:3128"
-        settings.DANA = {"default": {**GOOD, "PROXY": proxy, **options}}
+        settings.DANA = {"default": {**DEFAULT_ACCOUNT, "PROXY": proxy, **options}}
         with pytest.raises(Exception) as caught:  # noqa: PT011  the caller says which
             act()
         for text in held(caught.value):
@@ -642,7 +640,7 @@ def test_error_shows_no_secret__account_that_is_no_dict(settings: Any) -> None:
 
 @pytest.mark.parametrize("alias", ["default", "nowhere"])
 def test_error_shows_no_secret__unknown_account(settings: Any, alias: str) -> None:
-    settings.DANA = {"toko": GOOD}
+    settings.DANA = {"toko": DEFAULT_ACCOUNT}
     with pytest.raises(UnknownAccount) as caught:
         conf.account(alias)
     assert not any(SHOWN_OF_KEY in text for text in held(caught.value))
