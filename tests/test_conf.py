@@ -177,6 +177,12 @@ def test_unknown_environment(account: Any) -> None:
         account(ENVIRONMENT="test")
 
 
+@pytest.mark.parametrize("proxy", [5, "proxy.example:3128", "socks5://proxy.example", ["http://a", "http://b"]])
+def test_unusable_proxy(account: Any, proxy: object) -> None:
+    with pytest.raises(ImproperlyConfigured, match="PROXY"):
+        account(PROXY=proxy)
+
+
 def test_account_is_frozen(account: Any) -> None:
     with pytest.raises(FrozenInstanceError):
         account().merchant_id = "other"

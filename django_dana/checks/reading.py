@@ -68,20 +68,18 @@ def read_accounts(messages: list[CheckMessage]) -> Iterator[ReadAccount]:
 
 
 def _read_setting(messages: list[CheckMessage]) -> Setting:
-    nothing = Setting({})
     if not hasattr(settings, "DANA"):
         messages.append(Finding.NO_SETTING.at())
-        return nothing
+        return Setting({})
     try:
         setting = conf.raw_accounts()
-        has_default = "default" in list(setting)
     except FunctionRaised as error:
         messages.append(raised(error, Finding.BAD_PATH))
-        return nothing
+        return Setting({})
     except ImproperlyConfigured:
         messages.append(Finding.NOT_A_DICT.at())
-        return nothing
-    if not has_default:
+        return Setting({})
+    if "default" not in list(setting):
         messages.append(Finding.NO_DEFAULT.at())
     return setting
 

@@ -32,6 +32,15 @@ if TYPE_CHECKING:
 
 MAX_REPLY_BYTES: Final = 256 * 1024
 
+# UnicodeError: a label of the host's name that no name server can be asked for.
+_NO_REPLY: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    UnicodeError,
+)
+
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
@@ -80,7 +89,7 @@ class Transport:
                 ) as response,
             ):
                 content = _read(response.raw)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        except _NO_REPLY as error:
             # not from the error: the variables of its frames hold the headers for the proxy
             raise NoReply(_reason(error)) from None
         if len(content) > MAX_REPLY_BYTES:

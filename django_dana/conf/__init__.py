@@ -142,6 +142,7 @@ def raw_accounts() -> Setting:
 
     Raises:
         FunctionRaised: that function can't be imported, or it raised.
+        ImproperlyConfigured: the setting is no dict.
     """
     return raw.read()
 
@@ -234,9 +235,13 @@ def _read(options: Options, option: Option) -> Any:
 
 def _proxy(options: Options, option: Option) -> Secret | None:
     texts = options.secrets(option.name)
-    if texts is None or len(texts) > 1:
+    if texts is None or len(texts) > 1 or not all(_is_http(text.reveal()) for text in texts):
         raise _unusable(options, option)
     return texts[0] if texts else None
+
+
+def _is_http(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
 
 
 def _unusable(options: Options, option: Option) -> ImproperlyConfigured:

@@ -39,12 +39,18 @@ class Options:
         source: the dotted path of the function that returned them, or None.
     """
 
-    __slots__ = ("_values", "alias", "source")
+    __slots__ = ("_texts", "_values", "alias", "source")
 
     def __init__(self, alias: str, values: Mapping[Any, Any], source: str | None) -> None:
         self.alias = alias
         self.source = source
         self._values = values
+        self._texts: dict[str, tuple[Secret, ...] | None] = {}
+
+    @classmethod
+    def of(cls, alias: str, values: Any, source: str | None) -> "Options | None":
+        """Return the options, or None where they are no dict. Does not raise, since it holds the raw options."""
+        return cls(alias, values, source) if isinstance(values, Mapping) else None
 
     def __repr__(self) -> str:
         return f"<the options of {place(self.alias)}>"
@@ -75,7 +81,11 @@ class Options:
         Raises:
             FunctionRaised: its function raised.
         """
-        return _wrapped(self.value(name))
+        if self.is_function(name):
+            return _wrapped(self._call(name))
+        if name not in self._texts:
+            self._texts[name] = _wrapped(self.value(name))
+        return self._texts[name]
 
     def snapshot(self) -> "Options":
         """Return a copy that does not change when the shop changes its dict or a list in it."""
@@ -113,31 +123,29 @@ class Setting(Mapping[str, Options]):
 
     __slots__ = ("_accounts", "_source")
 
-    def __init__(self, accounts: Any, source: str | None = None) -> None:
-        self._accounts: Mapping[Any, Any] | None = accounts if isinstance(accounts, Mapping) else None
+    def __init__(self, accounts: Mapping[Any, Any], source: str | None = None) -> None:
+        self._accounts = accounts
         self._source = source
+
+    @classmethod
+    def of(cls, accounts: Any, source: str | None = None) -> "Setting | None":
+        """Return the setting, or None where it is no dict. Does not raise, since it holds the raw options."""
+        return cls(accounts, source) if isinstance(accounts, Mapping) else None
 
     def __repr__(self) -> str:
         return "<the DANA setting>"
 
     def __getitem__(self, alias: str) -> Options:
-        if alias not in self._by_alias:
-            raise KeyError(alias)
-        if not isinstance(self._by_alias[alias], Mapping):
+        options = Options.of(alias, self._accounts[alias], self._source)
+        if options is None:
             raise ImproperlyConfigured(f"{place(alias)} is not a dict.")
-        return Options(alias, self._by_alias[alias], self._source)
+        return options
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._by_alias)
+        return iter(self._accounts)
 
     def __len__(self) -> int:
-        return len(self._by_alias)
-
-    @property
-    def _by_alias(self) -> Mapping[Any, Any]:
-        if self._accounts is None:
-            raise ImproperlyConfigured("The DANA setting is not a dict of accounts.")
-        return self._accounts
+        return len(self._accounts)
 
 
 def read() -> Setting:
@@ -145,11 +153,17 @@ def read() -> Setting:
 
     Raises:
         FunctionRaised: the function can't be imported, or it raised.
+        ImproperlyConfigured: the setting is no dict.
     """
-    if not isinstance(getattr(settings, "DANA", None), str):
-        return Setting(getattr(settings, "DANA", {}))
+    setting = _call() if isinstance(getattr(settings, "DANA", None), str) else Setting.of(getattr(settings, "DANA", {}))
+    if setting is None:
+        raise ImproperlyConfigured("The DANA setting is not a dict of accounts.")
+    return setting
+
+
+def _call() -> Setting | None:
     try:
-        return Setting(import_string(str(settings.DANA))(), str(settings.DANA))
+        return Setting.of(import_string(str(settings.DANA))(), str(settings.DANA))
     except Exception as error:  # noqa: BLE001  as above
         kind = type(error)
     raise FunctionRaised("DANA", kind)
