@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -755,6 +757,24 @@ def test_checks_never_raise(options: dict[str, Any]) -> None:
     with override_settings(DANA=clean_account_with(**options)):
         check_setting()
         check_vault()
+
+
+# -- what they cost ---------------------------------------------------------------------------------------------------
+
+START = """
+import sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_dana"], DANA={})
+import django
+django.setup()
+heavy = {"celery", "cryptography", "kombu", "requests", "rest_framework", "segno", "urllib3"}
+print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_start_of_django_loads_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 # -- registered and documented --------------------------------------------------------------------------------------
