@@ -234,7 +234,7 @@ def test_broken_accounts_are_told_apart(settings: Any) -> None:
     assert accounts.unusable == {
         "no dict": "DANA['no dict'] is not a dict.",
         "no merchant": "DANA['no merchant'] has no MERCHANT_ID.",
-        "raises": "DANA['raises']['MCC'] is a function that raised ZeroDivisionError.",
+        "raises": "The function in DANA['raises']['MCC'] raised ZeroDivisionError.",
     }
 
 
@@ -267,7 +267,7 @@ def from_a_table() -> dict[str, Any]:
 def test_dotted_path_that_leads_nowhere(settings: Any) -> None:
     settings.DANA = "tests.test_conf.nothing"
     for read in (conf.raw_accounts, conf.accounts, lambda: conf.account("default")):
-        with pytest.raises(conf.FunctionRaised, match=r"^DANA is a function that raised ImportError"):
+        with pytest.raises(conf.FunctionRaised, match=r"^The function in DANA raised ImportError\.$"):
             read()
 
 
@@ -489,6 +489,21 @@ def test_functions_of_a_function_are_kept_too(settings: Any, monkeypatch: pytest
     assert VAULT.calls == 1
 
 
+def accounts_with_files() -> dict[str, Any]:
+    """A function for the setting whose rows name files."""
+    return {"default": {**DEFAULT_ACCOUNT, "PRIVATE_KEY_PATH": os.environ["FILE_OF_THE_TEST"]}}
+
+
+def test_file_that_a_function_names_is_read_where_it_changes(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings.DANA = "tests.test_conf.accounts_with_files"
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        monkeypatch.setenv("FILE_OF_THE_TEST", str(tmp_path / name))
+        assert conf.account("default").private_key == Secret(name)
+
+
 def test_override_settings_forgets_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("one", "two"):
         monkeypatch.setattr(VAULT, "answer", text)
@@ -603,7 +618,7 @@ def vault_that_is_down() -> Any:
 @pytest.mark.parametrize("name", PLAIN)
 def test_error_shows_no_secret__function_of_option_raises(error_of: Any, act: Any, name: str) -> None:
     error = error_of(act, **{name: vault_that_is_down})
-    assert str(error) == f"DANA['default']['{name}'] is a function that raised ConnectionError."
+    assert str(error) == f"The function in DANA['default']['{name}'] raised ConnectionError."
 
 
 @pytest.mark.parametrize("name", [*KEYS, *(key.path_name for key in KEYS.values())])

@@ -28,7 +28,7 @@ class FunctionRaised(ImproperlyConfigured):
         self.error = error
 
     def __str__(self) -> str:
-        return f"{self.place} is a function that raised {self.error.__name__}."
+        return f"The function in {self.place} raised {self.error.__name__}."
 
 
 class Options:
@@ -103,11 +103,15 @@ class Options:
     def comes_from_where(self, other: "Options", *names: str) -> bool:
         """Whether these options of both are given by the same functions or files.
 
-        A function for the whole setting makes the functions in it anew each time, so there its path counts.
+        A function for the whole setting may make the functions in it anew each time; so one stands for the other.
         """
-        if self.source or other.source:
-            return self.source == other.source
-        return all(self._values.get(name) == other._values.get(name) for name in names)
+        if self.source != other.source:
+            return False
+        return all(
+            (self.source and self.is_function(name) and other.is_function(name))
+            or self._values.get(name) == other._values.get(name)
+            for name in names
+        )
 
     def _call(self, name: str) -> Any:
         try:
