@@ -145,6 +145,15 @@ def _remaining() -> float:
     return remaining
 
 
+def _until_deadline(sock: socket.socket) -> socket.socket:
+    try:
+        sock.settimeout(_remaining())
+    except TimeoutError:
+        sock.close()
+        raise
+    return sock
+
+
 class _DeadlineReader(io.RawIOBase):
     """Reads from a socket, each time only until the deadline."""
 
@@ -187,8 +196,7 @@ class _DeadlineMixin:
                 if position == len(addresses) - 1:
                     raise
             else:
-                sock.settimeout(_remaining())
-                return sock
+                return _until_deadline(sock)
         raise OSError("the host's name has no address")
 
     def getresponse(self: Any) -> Any:
