@@ -22,8 +22,8 @@ BODY = b'{"partnerReferenceNo":"INV-1"}'
 
 
 def post(wire: Wire, transport: Transport | None = None) -> RawReply:
-    transport = transport or Transport(timeout=TIMEOUT, proxy=None)
-    return transport.post(wire.url + "/x", BODY, {"Content-Type": "application/json"})
+    transport = transport or Transport(proxy=None)
+    return transport.post(wire.url + "/x", BODY, {"Content-Type": "application/json"}, timeout=TIMEOUT)
 
 
 def test_the_bytes_arrive_as_they_were_given(wire: Wire) -> None:
@@ -34,7 +34,7 @@ def test_the_bytes_arrive_as_they_were_given(wire: Wire) -> None:
 
 def test_the_connection_is_kept(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     for _ in range(3):
         post(wire, transport)
     assert wire.connections == 1
@@ -42,7 +42,7 @@ def test_the_connection_is_kept(wire: Wire) -> None:
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(wire: Wire) -> None:
     wire.play(w.raw(w.http(200, b"{}")), w.body(b"{}"))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     post(wire, transport)
     time.sleep(0.05)
     assert post(wire, transport).status == 200
@@ -95,7 +95,7 @@ def test_a_refused_connection_is_no_reply() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NoReply, match="ConnectionRefusedError"):
-        Transport(timeout=TIMEOUT, proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {})
+        Transport(proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeyp
 
 def test_an_unknown_host_is_no_reply() -> None:
     with pytest.raises(NoReply):
-        Transport(timeout=TIMEOUT, proxy=None).post("http://no-such-host.invalid/x", BODY, {})
+        Transport(proxy=None).post("http://no-such-host.invalid/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
@@ -119,7 +119,7 @@ def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
         with pytest.raises(NoReply):
-            Transport(timeout=TIMEOUT, proxy=None).post(url, BODY, {})
+            Transport(proxy=None).post(url, BODY, {}, timeout=TIMEOUT)
     assert time.monotonic() - started < TIMEOUT + 0.5
 
 
@@ -149,7 +149,7 @@ def test_100_continue_before_the_answer_is_fine(wire: Wire) -> None:
 def test_bytes_left_over_by_a_wrong_content_length_spoil_no_later_reply(wire: Wire) -> None:
     leftover = w.http(200, b'{"mine":1}').replace(b"Content-Length: 10", b"Content-Length: 2")
     wire.play(w.raw(leftover, reusable=True), w.body(b'{"yours":2}'))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     assert post(wire, transport).body == b'{"'
     assert post(wire, transport).body == b'{"yours":2}'
 
@@ -163,7 +163,7 @@ def test_proxies_of_the_environment_are_not_used(wire: Wire, monkeypatch: pytest
 
 def test_the_proxy_of_the_setting_is_used(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
-    Transport(timeout=TIMEOUT, proxy=wire.url).post("http://dana.invalid/x", BODY, {})
+    Transport(proxy=wire.url).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
     assert wire.heard[0].path == "http://dana.invalid/x"
 
 
@@ -178,7 +178,7 @@ def proxy_with_password(address: str) -> Secret:
 
 def test_the_proxy_is_told_user_and_password(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
-    Transport(timeout=TIMEOUT, proxy=proxy_with_password(wire.url)).post("http://dana.invalid/x", BODY, {})
+    Transport(proxy=proxy_with_password(wire.url)).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
     scheme, _, value = wire.heard[0].headers["proxy-authorization"].partition(" ")
     assert (scheme, b64decode(value).decode()) == ("Basic", f"toko:{PASSWORD}")
 
@@ -186,7 +186,7 @@ def test_the_proxy_is_told_user_and_password(wire: Wire) -> None:
 def test_a_proxy_without_scheme_is_told_user_and_password(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
     proxy = "toko:word@" + wire.url.removeprefix("http://")
-    Transport(timeout=TIMEOUT, proxy=proxy).post("http://dana.invalid/x", BODY, {})
+    Transport(proxy=proxy).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
     assert b64decode(wire.heard[0].headers["proxy-authorization"].removeprefix("Basic ")) == b"toko:word"
 
 
@@ -200,9 +200,9 @@ def test_a_proxy_without_scheme_is_told_user_and_password(wire: Wire) -> None:
 )
 @pytest.mark.parametrize("url", ["http://dana.invalid/x", "https://dana.invalid/x"])
 def test_no_error_shows_the_password_of_the_proxy(address: str, url: str) -> None:
-    transport = Transport(timeout=TIMEOUT, proxy=proxy_with_password(address))
+    transport = Transport(proxy=proxy_with_password(address))
     with pytest.raises(NoReply) as caught:
-        transport.post(url, BODY, {})
+        transport.post(url, BODY, {}, timeout=TIMEOUT)
     seen = [str(caught.value), *traceback.format_exception(caught.value)]
     error: BaseException | None = caught.value
     while error is not None:
@@ -215,12 +215,12 @@ def test_no_error_shows_the_password_of_the_proxy(address: str, url: str) -> Non
 
 def test_a_host_that_no_name_server_knows_how_to_ask_for() -> None:
     with pytest.raises(NoReply):
-        Transport(timeout=TIMEOUT, proxy=None).post(f"http://{'a' * 70}.example/x", BODY, {})
+        Transport(proxy=None).post(f"http://{'a' * 70}.example/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_cookies_are_not_kept(wire: Wire) -> None:
     wire.play(w.raw(w.http(200, b"{}", {"Set-Cookie": "a=b"}), reusable=True))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     post(wire, transport)
     post(wire, transport)
     assert "cookie" not in wire.heard[1].headers

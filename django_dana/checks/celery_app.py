@@ -15,15 +15,15 @@ def check() -> Iterator[CheckMessage]:
         yield Finding.EAGER.at()
     if not broker.is_set:
         return
-    silence, longest = f"{timing.LONGEST_BROKER_SILENCE:g}", f"{tasks.LONGEST_TASK:g}"
+    silence, longest = f"{timing.LONGEST_BROKER_SILENCE:g}", f"{timing.LONGEST_TASK:g}"
     is_redis = broker.transport.startswith("redis")
     if is_redis and not (_is_short(broker.socket_timeout) and _is_short(broker.socket_connect_timeout)):
         yield Finding.SILENT_REDIS.at(limit=silence)
     if broker.transport.startswith(("amqp", "pyamqp")) and not _is_short(broker.connection_timeout):
         yield Finding.SILENT_BROKER.at(limit=silence)
-    if is_redis and broker.visibility_timeout < tasks.LONGEST_TASK:
+    if is_redis and broker.visibility_timeout < timing.LONGEST_TASK:
         yield Finding.VISIBILITY.at(limit=longest)
-    if (broker.task_time_limit or 0) < tasks.LONGEST_TASK:
+    if (broker.task_time_limit or 0) < timing.LONGEST_TASK:
         yield Finding.NO_TIME_LIMIT.at(limit=longest)
 
 
