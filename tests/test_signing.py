@@ -338,6 +338,22 @@ def elliptic_public() -> str:
         (encrypted(serialization.PrivateFormat.TraditionalOpenSSL), "encrypted"),
         (elliptic_private(), "not an RSA key"),
     ],
+    ids=[
+        "empty",
+        "no base64",
+        "not ASCII",
+        "half a surrogate pair",
+        "base64 of something else",
+        "public base64",
+        "public PEM",
+        "public PKCS#1 base64",
+        "half a key",
+        "PEM without its end",
+        "two PEM blocks",
+        "encrypted PKCS#8",
+        "encrypted PKCS#1",
+        "elliptic curve",
+    ],
 )
 def test_no_private_key(text: str, reason: str) -> None:
     with pytest.raises(InvalidKey, match=reason) as caught:
@@ -355,6 +371,15 @@ def test_no_private_key(text: str, reason: str) -> None:
         (pkcs1(SHOP_PRIVATE_KEY), "this is a private key"),
         (pem("PRIVATE KEY")(SHOP_PRIVATE_KEY), "this is a private key"),
         (elliptic_public(), "not an RSA key"),
+    ],
+    ids=[
+        "empty",
+        "no base64",
+        "base64 of something else",
+        "private base64",
+        "private PKCS#1 base64",
+        "private PEM",
+        "elliptic curve",
     ],
 )
 def test_no_public_key(text: str, reason: str) -> None:
