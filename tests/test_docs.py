@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from django_dana.simulator.control import ACTIONS
-from django_dana.simulator.faults import CALL_KINDS, CALLS, NOTIFY, NOTIFY_KINDS, Fault
+from django_dana.simulator.engine.faults import CALLS, NOTIFY, NOTIFY_KINDS, QUERY_KINDS, Fault
+from django_dana.simulator.web.control import ACTIONS
 from tests.rules_page import rules_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,9 +31,9 @@ def first_column_under(heading: str, text: str = SIMULATOR) -> set[str]:
     return literals("".join(re.findall(r"^   \* - (.*)$", rows, flags=re.MULTILINE)))
 
 
-@pytest.mark.parametrize(("title", "kinds"), [("Calls", CALL_KINDS), ("Notifications", NOTIFY_KINDS)])
+@pytest.mark.parametrize(("title", "kinds"), [("calls", QUERY_KINDS), ("notifications", NOTIFY_KINDS)])
 def test_the_page_of_the_simulator_lists_each_kind_of_fault(title: str, kinds: dict[str, Any]) -> None:
-    assert first_column_under("Kind", SIMULATOR.partition(f".. list-table:: {title}\n")[2]) == set(kinds)
+    assert first_column_under("Kind", SIMULATOR.partition(f".. list-table:: Faults of {title}\n")[2]) == set(kinds)
 
 
 def test_the_page_of_the_simulator_lists_the_operations() -> None:

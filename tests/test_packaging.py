@@ -40,6 +40,7 @@ def wheel_names(wheel: Path) -> set[str]:
         "django_dana/templates/admin/django_dana/order/cancel.html",
         "django_dana/locale/id/LC_MESSAGES/django.mo",
         "django_dana/management/commands/dana_simulator.py",
+        "django_dana/testing/plugin.py",
     ],
 )
 def test_the_wheel_holds(wheel_names: set[str], name: str) -> None:
