@@ -7,7 +7,6 @@ import sys
 import tomllib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
@@ -95,7 +94,7 @@ def steps() -> dict[int, str]:
     return {int(number): piece for piece, number in zip(pieces[::2], pieces[1::2], strict=False)}
 
 
-def python(folder: Path, installed: Path, *arguments: str, **options: Any) -> str:
+def python(folder: Path, installed: Path, *arguments: str) -> str:
     """Run Python in a folder, where the installed package is found before the checkout, and return what it prints."""
     left_out = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "CELERY_BROKER_URL", "PYTHONPATH", "COVERAGE_PROCESS_START")
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
@@ -105,8 +104,7 @@ def python(folder: Path, installed: Path, *arguments: str, **options: Any) -> st
         env={**kept, "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
-        timeout=120,
-        **options,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
