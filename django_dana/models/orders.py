@@ -61,7 +61,7 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
                 payment_status__in=self.model.OPEN_PAYMENT,
                 valid_up_to__lte=now - GRACE,
                 next_sync_at=None,
-                needs_attention__in=["", *self.model.NOT_ASKED_ABOUT],
+                needs_attention="",
             )
             .exclude(create_status=self.model.CreateStatus.FAILED)
         )
@@ -127,9 +127,6 @@ class Order(OutboundRequest):
 
     #: The states from which a payment can still go anywhere.
     OPEN_PAYMENT: Final = (PaymentStatus.NONE, PaymentStatus.INITIATED, PaymentStatus.PAYING)
-
-    #: Attention reasons that schedule no query of their own.
-    NOT_ASKED_ABOUT: Final = (Attention.ACCOUNT_REFUSED, Attention.CANCEL, Attention.REFUND)
 
     #: The columns that belong to the shop; all others are written by transitions alone.
     SHOP_FIELDS: Final = ("metadata", "return_url", "shop_reference")

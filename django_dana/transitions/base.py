@@ -176,6 +176,9 @@ class LockedOrder:
             order.needs_attention = Order.Attention.CANCEL
         elif any(refund_request.needs_attention for refund_request in self.refunds):
             order.needs_attention = Order.Attention.REFUND
+        if order.needs_attention and order.is_open and order.create_status != Order.CreateStatus.FAILED:
+            # the sweep passes over an order that needs attention, so its last query is scheduled here
+            order.next_sync_at = order.next_sync_at or max(self.now, order.valid_up_to + timing.GRACE)
 
     # -- when to ask ----------------------------------------------------------------------------------------------
 
