@@ -1,7 +1,7 @@
 """Finish Notify: what it says, who signed it, and how often it is said."""
 
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -323,6 +323,7 @@ def test_close__does_not_wait_for_what_is_scheduled(shop: Shop, dana: Simulator)
 
 def test_behaviour__from_json() -> None:
     behaviour = Behaviour().changed({"notify_delays": [0, 1], "order_lifetime": None, "highest_amount": "5.00"})
+    assert behaviour.changed({"refund_window": 60}).refund_window == timedelta(minutes=1)
 
     assert behaviour.notify_delays == (0.0, 1.0)
     assert Behaviour().changed(behaviour.as_json()) == behaviour
@@ -343,6 +344,8 @@ def test_behaviour__from_json() -> None:
         {"highest_amount": "NaN"},
         {"consult_success": "abc"},
         {"refunded_status": ""},
+        {"refund_window": -1},
+        {"excess_refund": "4035815"},
     ],
 )
 def test_behaviour__refused(changes: dict[str, Any]) -> None:
