@@ -230,15 +230,18 @@ def test_merchants_cancel__as_the_behaviour_says(
     assert len(listener.heard) == count
 
 
-def test_refund__as_the_behaviour_says(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.change_behaviour(notify_on_refund=True)
+@pytest.mark.parametrize(("notify", "count"), [(False, 1), (True, 2)])
+def test_refund__as_the_behaviour_says(
+    dana: Simulator, shop: Shop, listener: Listener, *, notify: bool, count: int
+) -> None:
+    dana.change_behaviour(notify_on_refund=notify)
     shop.create("INV-1")
     dana.order("INV-1").pay()
 
     answered(shop.call("refund", shop.refund("INV-1")), "2005800")
 
     assert dana.wait_for_notifications()
-    assert len(listener.heard) == 2
+    assert len(listener.heard) == count
 
 
 def test_paid_after_it_was_cancelled(dana: Simulator, shop: Shop, listener: Listener) -> None:

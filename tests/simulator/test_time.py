@@ -121,13 +121,14 @@ def test_lag__shows_what_was(dana: Simulator, shop: Shop) -> None:
     dana.advance(10)
     dana.faults.add("query:lag:seconds=60:times=1")
     dana.faults.add("query:lag:seconds=15:skip=1:times=1")
+    dana.faults.add("query:lag:seconds=5:skip=2:times=1")
 
     assert status(shop) == "01"
     paid = answered(shop.call("query", shop.query("INV-1")), "2005500")
     assert paid["latestTransactionStatus"] == "00"
     assert "refundAmount" not in paid["additionalInfo"]["amountDetail"]
-    today = answered(shop.call("query", shop.query("INV-1")), "2005500")
-    assert today["additionalInfo"]["amountDetail"]["refundAmount"]["value"] == "5000.00"
+    refunded = answered(shop.call("query", shop.query("INV-1")), "2005500")
+    assert refunded["additionalInfo"]["amountDetail"]["refundAmount"]["value"] == "5000.00"
 
 
 def test_lag__before_the_order_there_was_none(dana: Simulator, shop: Shop) -> None:
