@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.utils import translation
 
-from django_dana import services, signals, tasks
+from django_dana import log_throttle, services, signals, tasks
 from django_dana.models import CancelRequest, Order
 from tests import wire as wires
 from tests.wire import Wire
@@ -57,6 +57,12 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 def no_language_of_another_test() -> None:
     """LocaleMiddleware leaves the thread in the language of its last request."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def no_log_line_of_another_test() -> None:
+    """What another test logged a moment ago keeps no line of this one back."""
+    log_throttle.forget()
 
 
 @pytest.fixture
@@ -153,5 +159,5 @@ def told() -> Iterator[list[str]]:
         signals.BY_NAME[name].disconnect(receiver)
 
 
-def _note(names: list[str], name: str, order: Order, **arguments: Any) -> None:
+def _note(names: list[str], name: str, **arguments: Any) -> None:
     names.append(name)

@@ -16,9 +16,10 @@ from django.conf import settings as django_settings
 from django.db.models import Count, Min
 from django.test import Client
 
-from django_dana import conf, services
+from django_dana import conf
 from django_dana.models import Notification, Order
 from django_dana.protocol import notation
+from django_dana.services import notifications
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import account_with, new_order, statements
@@ -136,17 +137,10 @@ BOMBS: dict[str, str] = {
     "arrays never closed": "[" * 100_000,
     "objects in objects": '{"a":' * 15_000 + "1" + "}" * 15_000,
     "just too deep": "[" * 65 + "]" * 65,
-    "a key twice": '{"a":1,"a":2}',
-    "a key twice in other escapes": '{"a":1,"\\u0061":2}',
     "a number of 50,000 digits": "9" * 50_000,
     "an exponent out of range": "1e9999999999999999999999",
     "NaN": "NaN",
     "Infinity": "-Infinity",
-    "half a surrogate pair, escaped": '"\\ud800"',
-    "half a surrogate pair in a key": '{"\\udfff":1}',
-    "half a surrogate pair in UTF-8": '"\ud800"',
-    "NUL, escaped": '"\\u0000"',
-    "a control character": '"\x01"',
     "a comment": "/* nothing */ 1",
     "a comma too many": "[1,]",
     "a leading zero": "01",
@@ -174,13 +168,13 @@ def test_other_encodings_are_refused(client: Client, order: Order, encoding: str
 
 @pytest.mark.parametrize("body", [b'{"a":"\xff\xfe"}', b"\x00" * 100, b'{"a":"\x00"}', b"\xed\xa0\x80", b"\xf8" * 9])
 def test_bytes_that_are_no_utf_8_are_kept_readable(client: Client, body: bytes) -> None:
-    assert_answer(send(client, body), "4005601")
+    assert_answer(send(client, body), "4005602" if body.startswith(b"{") else "4005601")
     assert_answer(send(client, body, {}), "4015600")
     assert Notification.objects.count() == 2
 
 
 def test_an_exponent_within_range_costs_nothing(client: Client, order: Order) -> None:
-    content = compact(notice(order, amount="HERE", other=1)).replace(b'"other":1', b'"other":1e999999')
+    content = compact(notice(order, merchantId=["HERE"], other=1)).replace(b'"other":1', b'"other":1e999999')
     started = time.perf_counter()
     assert_answer(send(client, content), "4005601")
     assert time.perf_counter() - started < 0.5
@@ -290,13 +284,13 @@ def test_of_a_refused_message_little_is_kept(client: Client) -> None:
     given = changed(headers(body), X_Signature=long, User_Agent=long, X_External_Id=long, Cookie="session", X_Other="z")
     assert_answer(send(client, body, given), "4015600")
     message = Notification.objects.get()
-    assert len(message.body) == services.MAX_REFUSED_BYTES
+    assert len(message.body) == notifications.MAX_REFUSED_BYTES
     assert len(json.dumps(message.headers)) < 10_000
     assert {name.lower() for name in message.headers}.isdisjoint({"cookie", "x-other", "host"})
 
 
 def test_the_store_of_refused_messages_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    monkeypatch.setattr(notifications, "MAX_REFUSED", 5)
     verified = send(client, b"{}")
     assert verified.status_code == 400
     for number in range(12):
@@ -308,7 +302,7 @@ def test_the_store_of_refused_messages_is_bounded(client: Client, monkeypatch: p
 
 def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     Notification.objects.bulk_create(Notification(body=str(number)) for number in range(250))
-    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    monkeypatch.setattr(notifications, "MAX_REFUSED", 5)
     for left in (151, 52, 5, 5):
         send(client, b"{", {})
         assert Notification.objects.count() == left
@@ -317,7 +311,7 @@ def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monk
 @pytest.mark.django_db(transaction=True)
 def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(client: Client) -> None:
     """FLOOD_RUNS=100000 sends that many."""
-    old = Notification.objects.bulk_create(Notification(body="old") for _ in range(services.MAX_REFUSED))
+    old = Notification.objects.bulk_create(Notification(body="old") for _ in range(notifications.MAX_REFUSED))
     oldest = min(message.pk for message in old)
     forge = itertools.cycle(FORGERIES.values())
     body = b"{}"
@@ -326,10 +320,11 @@ def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(clie
             response = send(client, body, next(forge)(body))
         assert_answer(response, "4015600")
         verbs = [statement.split()[0] for statement in sql]
-        assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "DELETE"]
+        # the message; what is too many; that one row, with the events about it
+        assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "SELECT", "DELETE", "DELETE"]
         assert not any("COUNT(" in statement for statement in sql)
         kept = Notification.objects.aggregate(Count("pk"), Min("pk"))
-        assert kept == {"pk__count": services.MAX_REFUSED, "pk__min": oldest + number}
+        assert kept == {"pk__count": notifications.MAX_REFUSED, "pk__min": oldest + number}
 
 
 HEAVY = {
@@ -368,13 +363,13 @@ def test_debug_shows_no_traceback(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError("secret of the shop")
 
-    monkeypatch.setattr(services, "find_order", fail)
+    monkeypatch.setattr(notifications, "find_order", fail)
     response = send(client, compact(notice(order)))
     assert_answer(response, "5005601")
     assert b"ZeroDivision" not in response.content
     assert b"secret" not in response.content
     # this one was DANA, and the fault is ours
-    assert [record.exc_info is not None for record in caplog.records if record.name == "django_dana.webhook.views"] == [
+    assert [record.exc_info is not None for record in caplog.records if record.name == "django_dana.notifications"] == [
         True
     ]
     caplog.clear()

@@ -17,9 +17,10 @@ from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_dana import services, tasks, transitions
+from django_dana import tasks, transitions
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
+from django_dana.services import notifications
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import NOW, Clock, account_with, fresh, new_order, statements
@@ -146,7 +147,7 @@ def test_a_repetition_changes_nothing(client: Client, order: Order, status: str)
     for _ in range(3):
         assert_answer(send(client, body, sent), "2005600")
     assert (facts(order), OutboxEvent.objects.count()) == (before, events)
-    assert list(Notification.objects.order_by("id").values_list("outcome", flat=True)) == ["applied", *["known"] * 3]
+    assert heard().outcome == "applied"
 
 
 def test_the_same_again_hours_later_with_a_fresh_signature_changes_nothing(
@@ -198,7 +199,7 @@ def test_a_detail_never_keeps_a_payment_from_being_booked(
 
 def test_only_what_is_needed_to_book_is_mandatory(client: Client, order: Order) -> None:
     content = notice(order)
-    needed = ("originalPartnerReferenceNo", "merchantId", "latestTransactionStatus", "amount")
+    needed = ("originalPartnerReferenceNo", "merchantId", "latestTransactionStatus")
     assert_answer(send(client, compact({name: content[name] for name in needed})), "2005600")
     assert fresh(order).paid_at is not None
 
@@ -243,7 +244,7 @@ def test_a_signed_body_that_is_no_object(client: Client, order: Order, body: byt
     assert (heard().verified, heard().outcome) == (True, "bad_shape")
 
 
-@pytest.mark.parametrize("name", ["originalPartnerReferenceNo", "merchantId", "latestTransactionStatus", "amount"])
+@pytest.mark.parametrize("name", ["originalPartnerReferenceNo", "merchantId", "latestTransactionStatus"])
 @pytest.mark.parametrize("how", ["missing", "null"])
 def test_a_missing_mandatory_field(client: Client, order: Order, name: str, how: str) -> None:
     before, content = state(), notice(order)
@@ -252,18 +253,53 @@ def test_a_missing_mandatory_field(client: Client, order: Order, name: str, how:
         del content[name]
     assert_answer(send(client, compact(content)), "4005602")
     assert state() == before
-    assert heard().outcome == "bad_shape"
+    assert heard().outcome == "incomplete"
     assert name in heard().error
 
 
+UNREADABLE_AMOUNTS: dict[str, Any] = {
+    "a number": 15000,
+    "text": "15000.00",
+    "a list": [{"value": "15000.00", "currency": "IDR"}],
+    "null": None,
+    "no value": {"currency": "IDR"},
+    "no currency": {"value": "15000.00"},
+    "words": {"value": "many", "currency": "IDR"},
+    "negative": {"value": "-15000.00", "currency": "IDR"},
+    "three decimals": {"value": "15000.000", "currency": "IDR"},
+    "other digits": {"value": "\N{ARABIC-INDIC DIGIT ONE}5000.00", "currency": "IDR"},
+    "an exponent": {"value": "1.5E4", "currency": "IDR"},
+}
+
+
+@pytest.mark.parametrize("amount", UNREADABLE_AMOUNTS.values(), ids=UNREADABLE_AMOUNTS)
+def test_an_amount_that_is_there_but_can_not_be_read_is_another_one(client: Client, order: Order, amount: Any) -> None:
+    assert_answer(notify(client, order, amount=amount), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.needs_attention, order.paid_at) == ("initiated", "amount_differs", None)
+    assert order.next_sync_at is not None
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_needs_attention"]
+
+
+CLOSING_AMOUNTS = {**UNREADABLE_AMOUNTS, "zero": {"value": "0.00", "currency": "IDR"}, "more": {"value": "16000.00"}}
+
+
+@pytest.mark.parametrize("amount", CLOSING_AMOUNTS.values(), ids=CLOSING_AMOUNTS)
+def test_05_needs_no_amount(client: Client, order: Order, amount: Any) -> None:
+    assert_answer(notify(client, order, "05", amount=amount), "2005600")
+    assert (fresh(order).payment_status, fresh(order).needs_attention) == ("expired", "")
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_expired"]
+
+
+@pytest.mark.parametrize(("status", "state"), [("00", "paid"), ("05", "expired")])
+def test_an_absent_amount_is_fine(client: Client, order: Order, status: str, state: str) -> None:
+    content = notice(order, status)
+    del content["amount"]
+    assert_answer(send(client, compact(content)), "2005600")
+    assert (fresh(order).payment_status, fresh(order).needs_attention) == (state, "")
+
+
 WRONG_FIELDS: dict[str, dict[str, Any]] = {
-    "amount as a number": {"amount": 15000},
-    "amount without a currency": {"amount": {"value": "15000.00"}},
-    "amount in words": {"amount": {"value": "many", "currency": "IDR"}},
-    "amount below zero": {"amount": {"value": "-15000.00", "currency": "IDR"}},
-    "amount with three decimals": {"amount": {"value": "15000.000", "currency": "IDR"}},
-    "amount in other digits": {"amount": {"value": "\N{ARABIC-INDIC DIGIT ONE}5000.00", "currency": "IDR"}},
-    "amount in exponents": {"amount": {"value": "1.5E4", "currency": "IDR"}},
     "a list as merchantId": {"merchantId": ["216620000000000000001"]},
     "a long reference": {"originalPartnerReferenceNo": "x" * 65},
     "true as status": {"latestTransactionStatus": True},
@@ -294,7 +330,10 @@ def test_an_unknown_order(client: Client, clock: Clock, changes: Callable[[Order
     before = state()
     assert_answer(notify(client, order, **changes(order)), "4045601")
     assert state() == before
-    assert (heard().order, heard().outcome) == (None, "unknown_order")
+    message = heard()
+    assert (message.order, message.outcome) == (None, "unknown_order")
+    claimed = {"merchantId": message.merchant_id, "originalPartnerReferenceNo": message.partner_reference_no}
+    assert claimed.items() >= changes(order).items()
 
 
 def test_of_two_references_that_a_collation_holds_for_one_the_exact_one_is_paid(client: Client, clock: Clock) -> None:
@@ -324,14 +363,15 @@ def test_what_is_parsed_is_the_text_that_was_verified(
     parsed: list[bytes] = []
     parse = notation.parse_json_object
 
-    def listen(text: bytes) -> dict[str, Any]:
+    def listen(text: bytes, **options: Any) -> dict[str, Any]:
         parsed.append(text)
-        return parse(text)
+        return parse(text, **options)
 
     monkeypatch.setattr(notation, "parse_json_object", listen)
     content = notice(order)
     send(client, json.dumps(content, indent=2, ensure_ascii=False).encode(), headers(compact(content)))
     assert parsed == [compact(content)]
+    assert heard().body.encode() == compact(content)
 
 
 def test_spaces_inside_strings_are_not_dropped(client: Client, order: Order) -> None:
@@ -372,11 +412,15 @@ def test_the_signed_path_is_that_of_the_public_url_whatever_a_proxy_strips(
     assert_answer(send(client, compact(notice(order)), path="/shop" + PATH), "2005600")
 
 
-def test_an_order_made_before_the_url_changed_is_heard_under_the_path_of_the_request(
-    client: Client, order: Order, settings: Any
-) -> None:
+def test_nothing_that_the_request_itself_says_chooses_the_path(client: Client, order: Order, settings: Any) -> None:
     settings.DANA = account_with(NOTIFICATION_URL="https://shop.example/new/notify")
-    assert_answer(send(client, compact(notice(order)), path=PATH), "2005600")
+    body = compact(notice(order))
+    for path in (PATH, "/other" + PATH, PATH + "/"):
+        for script_name in ("", "/other"):
+            given = headers(body, path=path)
+            response = client.post(PATH, body, content_type="application/json", headers=given, SCRIPT_NAME=script_name)
+            assert response.status_code in (401, 404)
+    assert_answer(send(client, body, path="/new/notify"), "2005600")
 
 
 @pytest.mark.parametrize("append_slash", [True, False])
@@ -385,8 +429,9 @@ def test_with_and_without_a_trailing_slash_and_never_a_redirect(
     client: Client, order: Order, settings: Any, slash: str, append_slash: Any
 ) -> None:
     settings.APPEND_SLASH = append_slash
-    assert_answer(send(client, compact(notice(order)), to=PATH + slash, path=PATH + slash), "2005600")
     assert_answer(send(client, compact(notice(order)), to=PATH + slash, path=PATH), "2005600")
+    settings.DANA = account_with(NOTIFICATION_URL="https://shop.example" + PATH + "/")
+    assert_answer(send(client, compact(notice(order)), to=PATH + slash, path=PATH + "/"), "2005600")
 
 
 def test_a_query_string_is_not_part_of_the_signed_path(client: Client, order: Order) -> None:
@@ -613,14 +658,14 @@ def test_inside_atomic_requests_the_evidence_survives(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     inside: list[bool] = []
-    keep = services.keep_notification
+    keep = notifications._keep
 
-    def look(**arguments: Any) -> Notification:
+    def look(notification: Notification) -> bool:
         inside.append(connection.in_atomic_block)
-        return keep(**arguments)
+        return keep(notification)
 
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
-    monkeypatch.setattr(services, "keep_notification", look)
+    monkeypatch.setattr(notifications, "_keep", look)
     monkeypatch.setattr(transitions.LockedOrder, where, fail)
     assert_answer(notify(client, order), "5005601")
     assert inside == [False]
