@@ -18,7 +18,7 @@ from django_dana.admin import base
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
 from tests import wire as w
-from tests.conftest import created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import created_order, fresh, fresh_cancel, new_order, order_with, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def text(response: Any) -> str:
     return str(response.content.decode()).replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def told(response: Any) -> list[str]:
+def messages_on(response: Any) -> list[str]:
     """Return the messages on a page."""
     return [str(message) for message in response.context["messages"]]
 
@@ -87,13 +87,6 @@ def labels(response: Any) -> list[str]:
     """Return what stands on the handles."""
     context = response.context
     return [str(label) for label, _ in (*context["links"], *context["handles"])]
-
-
-def order_with(**fields: Any) -> Order:
-    """Return an order in some state, whatever led to it."""
-    order = new_order()
-    Order.objects.filter(pk=order.pk).update(**fields)
-    return fresh(order)
 
 
 def paid(**fields: Any) -> Order:
@@ -123,7 +116,7 @@ def call_of(order: Order, number: int = 0, **fields: Any) -> ApiCall:
     return ApiCall.objects.create(order=order, external_id=external_id, started_at=timezone.now(), **fields)
 
 
-def heard(order: Order | None, body: str = "{}", **fields: Any) -> Notification:
+def notification_of(order: Order | None, body: str = "{}", **fields: Any) -> Notification:
     """Return a message of DANA."""
     return Notification.objects.create(order=order, body=body, outcome="applied", verified=True, **fields)
 
@@ -143,7 +136,7 @@ def test_nobody_edits_or_deletes_a_row(admin_client: Client) -> None:
         ORDERS: order,
         CANCELS: aborted(order),
         CALLS: call_of(order),
-        NOTIFICATIONS: heard(order),
+        NOTIFICATIONS: notification_of(order),
     }
     for url, row in rows.items():
         html = text(admin_client.get(f"{url}{row.pk}/change/"))
@@ -160,26 +153,26 @@ def test_without_a_permission_there_is_nothing_to_see(url: str) -> None:
     assert client_of(user_with()).get(url).status_code == 403
 
 
-def fill(number: int) -> None:
+def fill_lists(number: int) -> None:
     """Write orders with a cancel request, a call and a message each."""
     for index in range(number):
         order = paid()
         aborted(order)
         call_of(order, index)
-        heard(order)
+        notification_of(order)
 
 
 @pytest.mark.parametrize("url", [ORDERS, CANCELS, CALLS, NOTIFICATIONS])
 def test_a_list_of_fifty_asks_as_often_as_a_list_of_one(
     watcher: Client, django_assert_num_queries: Any, url: str
 ) -> None:
-    fill(1)
+    fill_lists(1)
     # session, user, two for the permissions, a bounded count, the rows
     with django_assert_num_queries(6) as queries:
         assert len(watcher.get(url).context["cl"].result_list) == 1
     rows = next(query["sql"] for query in queries if "body" not in query["sql"] and "LIMIT 50" in query["sql"])
     assert "metadata" not in rows
-    fill(49)
+    fill_lists(49)
     with django_assert_num_queries(6):
         assert len(watcher.get(url).context["cl"].result_list) == 50
 
@@ -190,13 +183,13 @@ def test_a_page_with_much_behind_it_asks_as_often_as_one_with_little(
     order = paid()
     aborted(order)
     call_of(order)
-    heard(order)
+    notification_of(order)
     with django_assert_max_num_queries(14) as few:
         staff.get(page(order))
     for number in range(1, 30):
         aborted(order)
         call_of(order, number)
-        heard(order)
+        notification_of(order)
     with django_assert_max_num_queries(len(few)):
         response = staff.get(page(order))
     assert [len(table.rows) for table in response.context["tables"]] == [20, 20, 20]
@@ -221,7 +214,7 @@ def test_a_list_counts_only_so_far(
 
 @pytest.mark.parametrize("url", [ORDERS, CANCELS, CALLS, NOTIFICATIONS])
 def test_a_search_finds_whole_references(watcher: Client, url: str) -> None:
-    fill(3)
+    fill_lists(3)
     order = Order.objects.latest("id")
     Order.objects.filter(pk=order.pk).update(reference_no="2026ABC")
     for term in (order.partner_reference_no, f" {order.partner_reference_no.lower()} ", "2026ABC"):
@@ -327,7 +320,7 @@ def test_what_somebody_wrote_is_text(staff: Client) -> None:
     order = paid(title=evil, note=evil, response_message=evil, return_url="javascript:alert(1)")
     cancel_request = aborted(order, reason=evil, response_message=evil)
     call = call_of(order, response_body=evil, error=evil, response_message=evil)
-    notification = heard(order, body=evil, error=evil, headers={evil: evil})
+    notification = notification_of(order, body=evil, error=evil, headers={evil: evil})
     staff.post(page(order, "cancel"), {"reason": evil})
     assert evil in LogEntry.objects.get().change_message
     urls = [ORDERS, page(order), page(order, "cancel"), cancel_page(cancel_request), CANCELS, CALLS, NOTIFICATIONS]
@@ -347,7 +340,7 @@ def test_only_a_safe_address_is_a_link(watcher: Client, url: str) -> None:
 
 def test_bodies_are_indented_unless_something_would_get_lost(watcher: Client) -> None:
     def shown(body: str) -> str:
-        return text(watcher.get(f"{NOTIFICATIONS}{heard(None, body).pk}/change/"))
+        return text(watcher.get(f"{NOTIFICATIONS}{notification_of(None, body).pk}/change/"))
 
     assert '{\n  "a": {\n    "b": "ä"\n  }\n}' in shown(json.dumps({"a": {"b": "ä"}}))
     assert '{"a":1,"a":2}' in shown('{"a":1,"a":2}')
@@ -366,7 +359,7 @@ def test_what_one_could_pay_with_is_masked(watcher: Client) -> None:
 def test_no_key_stands_on_any_page(staff: Client, settings: Any, dana: Wire) -> None:
     order = paid_order(dana)
     cancel_request = aborted(order)
-    notification = heard(order)
+    notification = notification_of(order)
     pages = [f"{CALLS}{call.pk}/change/" for call in order.api_calls.all()]
     pages += [ORDERS, page(order), page(order, "cancel"), CANCELS, cancel_page(cancel_request), CALLS, NOTIFICATIONS]
     account = settings.DANA["default"]
@@ -652,7 +645,7 @@ def test_cancel_and_refund(staff: Client, clerk: User, dana: Wire) -> None:
     response = staff.post(page(order, "cancel"), {"reason": "Stok habis"}, follow=True)
     cancel_request = CancelRequest.objects.get()
     assert response.redirect_chain == [(cancel_page(cancel_request), 302)]
-    assert told(response) == ["The cancel is on its way to DANA. This page shows what becomes of it."]
+    assert messages_on(response) == ["The cancel is on its way to DANA. This page shows what becomes of it."]
     assert (cancel_request.reason, cancel_request.requested_by) == ("Stok habis", clerk)
     assert "The request is on its way to DANA" in text(response)
     entry = LogEntry.objects.get()
@@ -734,7 +727,7 @@ def test_ask_dana_now(staff: Client, clerk: User, dana: Wire) -> None:
     order = created_order(dana)
     dana.play(w.status("00", amount="15000.00"))
     response = staff.post(page(order, "ask"), follow=True)
-    assert told(response) == ["DANA has answered: paid."]
+    assert messages_on(response) == ["DANA has answered: paid."]
     assert fresh(order).payment_status == "paid"
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (clerk, "Ask DANA now")
 
@@ -751,14 +744,14 @@ def test_a_question_without_an_answer_is_a_warning(staff: Client, dana: Wire, ac
     order = created_order(dana)
     dana.play(act)
     response = staff.post(page(order, "ask"), follow=True)
-    assert told(response)[0].startswith(sentence)
+    assert messages_on(response)[0].startswith(sentence)
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
 
 
 def test_nobody_is_asked_while_a_call_is_under_way(staff: Client, dana: Wire) -> None:
     order = created_order(dana)
     Order.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
-    assert told(staff.post(page(order, "ask"), follow=True))[0].startswith("DANA could not be asked now")
+    assert messages_on(staff.post(page(order, "ask"), follow=True))[0].startswith("DANA could not be asked now")
     assert dana.bodies(QUERY_PATH) == []
     assert not LogEntry.objects.exists()
 
@@ -783,7 +776,7 @@ def test_send_an_order_again(staff: Client, dana: Wire) -> None:
     order = new_order()
     gateway.attempt_create(order.pk)
     response = staff.post(page(order, "retry"), follow=True)
-    assert told(response) == ["The order is sent to DANA again."]
+    assert messages_on(response) == ["The order is sent to DANA again."]
     assert fresh(order).create_status == "new"
     gateway.attempt_create(order.pk)
     first, second = dana.bodies(CREATE_PATH)
@@ -793,16 +786,16 @@ def test_send_an_order_again(staff: Client, dana: Wire) -> None:
 
 def test_what_can_not_be_sent_again_says_why(staff: Client) -> None:
     response = staff.post(page(paid(), "retry"), follow=True)
-    assert told(response) == ["DANA has this order already."]
+    assert messages_on(response) == ["DANA has this order already."]
     assert not LogEntry.objects.exists()
 
 
 def test_stop_trying_an_order(staff: Client) -> None:
     order = order_with(create_status="pending")
     response = staff.post(page(order, "stop"), follow=True)
-    assert told(response) == ["The order is not sent again by itself any more."]
+    assert messages_on(response) == ["The order is not sent again by itself any more."]
     assert fresh(order).next_attempt_at is None
-    assert told(staff.post(page(order, "stop"), follow=True)) == ["Nothing is being tried again here."]
+    assert messages_on(staff.post(page(order, "stop"), follow=True)) == ["Nothing is being tried again here."]
 
 
 def test_mark_as_looked_at(staff: Client, clerk: User) -> None:
@@ -816,14 +809,14 @@ def test_mark_as_looked_at(staff: Client, clerk: User) -> None:
 def test_what_dana_still_has_to_say_can_not_be_marked(staff: Client) -> None:
     order = paid(needs_attention="conflict", next_sync_at=timezone.now())
     response = staff.post(page(order, "mark"), follow=True)
-    assert told(response) == ["DANA is being asked about this order. Wait for its answer."]
+    assert messages_on(response) == ["DANA is being asked about this order. Wait for its answer."]
     assert fresh(order).needs_attention == "conflict"
 
 
 def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
     cancel_request = aborted(paid(), status="failed", needs_attention="refused")
     response = staff.post(cancel_page(cancel_request, "mark"), follow=True)
-    assert told(response) == ["Noted: the cancel request needs no attention any more."]
+    assert messages_on(response) == ["Noted: the cancel request needs no attention any more."]
     assert fresh_cancel(cancel_request).needs_attention == ""
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (clerk, "Mark as looked at")
 
@@ -831,7 +824,7 @@ def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
 def test_a_cancel_whose_end_nobody_knows_can_not_be_marked(staff: Client) -> None:
     cancel_request = aborted(paid(next_sync_at=timezone.now()), needs_attention="end_unknown")
     response = staff.post(cancel_page(cancel_request, "mark"), follow=True)
-    assert told(response) == ["DANA is being asked about this order. Wait for its answer."]
+    assert messages_on(response) == ["DANA is being asked about this order. Wait for its answer."]
     assert fresh_cancel(cancel_request).needs_attention == "end_unknown"
     assert not LogEntry.objects.exists()
 
@@ -848,7 +841,7 @@ def test_what_makes_no_sense_for_a_cancel_says_why(
 ) -> None:
     cancel_request = aborted(paid(), **fields)
     response = staff.post(cancel_page(cancel_request, name), follow=True)
-    assert told(response) == [sentence]
+    assert messages_on(response) == [sentence]
     assert [message.level_tag for message in response.context["messages"]] == ["error"]
     assert not LogEntry.objects.exists()
 
@@ -869,7 +862,7 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
 def test_stop_trying_a_cancel(staff: Client) -> None:
     cancel_request = aborted(paid(), status="pending", unfinished=True, next_attempt_at=timezone.now())
     response = staff.post(cancel_page(cancel_request, "stop"), follow=True)
-    assert told(response) == ["The cancel is not sent again by itself any more."]
+    assert messages_on(response) == ["The cancel is not sent again by itself any more."]
     assert fresh_cancel(cancel_request).next_attempt_at is None
 
 
@@ -879,5 +872,5 @@ def test_ask_about_a_cancel(staff: Client, dana: Wire) -> None:
     call_of(order, operation="cancel", rule_code="no_reply")
     dana.play(w.status("05", amount="15000.00"))
     response = staff.post(cancel_page(cancel_request, "ask"), follow=True)
-    assert told(response) == ["DANA has answered: cancelled."]
+    assert messages_on(response) == ["DANA has answered: cancelled."]
     assert fresh_cancel(cancel_request).status == "success"

@@ -19,20 +19,14 @@ from django_dana.client.http import QUERY_PATH
 from django_dana.models import CancelRequest, Order
 from django_dana.pages import states, views
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import QRIS, created_order, fresh, order_with, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
 
 SUCCESS = {"create_status": "success", "payment_status": "initiated", "next_attempt_at": None}
 REFRESH = re.compile(r'<meta http-equiv="refresh" content="([^"]*)">')
-
-
-def order_with(*, order_arguments: dict[str, Any] | None = None, **fields: Any) -> Order:
-    """Return an order in some state, whatever led to it."""
-    order = new_order(**(order_arguments or {}))
-    Order.objects.filter(pk=order.pk).update(**fields)
-    return fresh(order)
 
 
 def payable(**fields: Any) -> Order:
@@ -56,7 +50,7 @@ def come_back(client: Client, order: Order, query: str = "", **extra: Any) -> An
     return client.get(f"/dana/return/{order.public_id}/{query}", **extra)
 
 
-def state(response: Any) -> str:
+def shown_state(response: Any) -> str:
     """Return the name of the state that a page shows."""
     assert response.status_code == 200
     return str(response.context["state"].name)
@@ -110,7 +104,7 @@ def test_only_get_and_head(client: Client, page: str, method: str) -> None:
 @pytest.mark.parametrize("load", [pay, come_back])
 def test_it_needs_no_login(client: Client, settings: Any, load: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
-    assert state(load(client, payable(payment_status="paid"))) == "paid"
+    assert shown_state(load(client, payable(payment_status="paid"))) == "paid"
 
 
 @pytest.mark.parametrize("page", ["pay", "return"])
@@ -163,7 +157,6 @@ class Addresses(HTMLParser):
                 self.handlers.append(name)
 
 
-QRIS = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
 VIRTUAL_ACCOUNT = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
 SHOP = "https://shop.example/done"
 
@@ -275,7 +268,7 @@ def test_another_currency_is_named(client: Client) -> None:
 )
 def test_states(client: Client, fields: dict[str, Any], name: str) -> None:
     response = pay(client, order_with(**fields))
-    assert state(response) == name
+    assert shown_state(response) == name
     html = response.content.decode()
     assert not re.search(r"\b[245]\d{6}\b", re.sub("<style.*?</style>", "", html, flags=re.DOTALL)), "a code of DANA"
 
@@ -284,13 +277,13 @@ def test_states(client: Client, fields: dict[str, Any], name: str) -> None:
 def test_after_its_time(client: Client, clock: Clock, create_status: str, name: str) -> None:
     order = order_with(create_status=create_status, web_redirect_url=w.PAGE)
     clock.forward(minutes=31)
-    assert state(pay(client, order)) == name
+    assert shown_state(pay(client, order)) == name
 
 
 def test_nobody_is_sent_to_pay_while_a_cancel_is_under_way(client: Client) -> None:
     order = payable()
     services.cancel_order(order)
-    assert state(pay(client, order)) == "cancelling"
+    assert shown_state(pay(client, order)) == "cancelling"
     CancelRequest.objects.update(status="failed", unfinished=None)
     assert pay(client, order).status_code == 302
 
@@ -309,7 +302,7 @@ def test_on_to_dana(client: Client) -> None:
 )
 def test_a_strange_address_is_neither_followed_nor_shown(client: Client, url: str) -> None:
     response = pay(client, payable(web_redirect_url=url))
-    assert state(response) == "start-again"
+    assert shown_state(response) == "start-again"
     assert url not in response.content.decode()
 
 
@@ -377,12 +370,12 @@ def test_it_asks_dana_at_most_once_in_ten_seconds(client: Client, dana: Wire, cl
     order = created_order(dana, return_url="/done/")
     dana.play(w.status("01", amount="15000.00"))
     for _ in range(3):
-        assert state(come_back(client, order)) == "confirming"
+        assert shown_state(come_back(client, order)) == "confirming"
     assert len(dana.bodies(QUERY_PATH)) == 1
     clock.forward(seconds=11)
     dana.play(w.status("00", amount="15000.00"))
-    assert state(come_back(client, order)) == "paid"
-    assert state(come_back(client, order)) == "paid"
+    assert shown_state(come_back(client, order)) == "paid"
+    assert shown_state(come_back(client, order)) == "paid"
     assert len(dana.bodies(QUERY_PATH)) == 2
 
 
@@ -391,7 +384,7 @@ def test_what_the_address_says_is_not_believed(client: Client, dana: Wire) -> No
     dana.play(w.status("01", amount="15000.00"))
     query = f"?originalPartnerReferenceNo={order.partner_reference_no}&status=SUCCESS&latestTransactionStatus=00"
     response = come_back(client, order, query)
-    assert state(response) == "confirming"
+    assert shown_state(response) == "confirming"
     assert refresh(response) == "2;url=?n=1"
     assert fresh(order).payment_status == "initiated"
 
@@ -425,14 +418,14 @@ def test_it_asks_only_where_the_buyer_may_have_paid(client: Client, fields: dict
 def test_a_dana_that_does_not_answer_breaks_nothing(client: Client, dana: Wire, act: Any) -> None:
     order = created_order(dana)
     dana.play(act)
-    assert state(come_back(client, order)) == "confirming"
+    assert shown_state(come_back(client, order)) == "confirming"
 
 
 def test_a_dana_that_hangs_is_waited_for_no_longer_than_the_time_out(client: Client, dana: Wire) -> None:
     order = created_order(dana)
     dana.play(w.hang(dana))
     began = time.monotonic()
-    assert state(come_back(client, order)) == "confirming"
+    assert shown_state(come_back(client, order)) == "confirming"
     assert time.monotonic() - began < 5
     assert len(dana.bodies(QUERY_PATH)) == 1
 
@@ -442,7 +435,7 @@ def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.M
         raise RuntimeError("something unforeseen")
 
     monkeypatch.setattr(gateway, "ask", ask)
-    assert state(come_back(client, payable())) == "confirming"
+    assert shown_state(come_back(client, payable())) == "confirming"
 
 
 def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -466,7 +459,7 @@ def test_it_leads_nowhere_by_itself_before_the_end(client: Client, dana: Wire, q
     order = created_order(dana, return_url=SHOP)
     dana.play(w.status("02", amount="15000.00"))
     response = come_back(client, order, query)
-    assert state(response) == "confirming"
+    assert shown_state(response) == "confirming"
     assert SHOP not in refresh(response)
     assert f'href="{SHOP}"' in response.content.decode()
 
