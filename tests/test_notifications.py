@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -11,17 +12,19 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_dana import tasks, transitions
+from django_dana import signals, tasks, transitions
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
 from django_dana.services import notifications
-from django_dana.webhook.views import MAX_BODY_BYTES
+from django_dana.uat import runner
+from django_dana.webhook import answers
+from django_dana.webhook.views import MAX_BODY_BYTES, NotificationView
 from tests import keys
 from tests.conftest import Clock
 from tests.factories import NOW, PAID_AT, account_with, fresh, new_order, statements
@@ -761,3 +764,303 @@ def test_the_time_of_the_answer_is_that_of_jakarta(client: Client, order: Order,
     clock.to(NOW + timedelta(hours=10))
     assert notify(client, order)["X-TIMESTAMP"].startswith("2026-11-22T02:30:0")
     assert timezone.now() - stored().received_at < timedelta(seconds=5)
+
+
+# -- exact repetitions ------------------------------------------------------------------------------------------------
+
+
+def test_an_exact_repetition_adds_no_row_and_does_nothing_but_answer(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    send(client, body, sent)
+    before = facts(order), list(Notification.objects.values()), list(OutboxEvent.objects.values())
+    started: list[str] = []
+    monkeypatch.setattr(tasks, "start", lambda task, pk: started.append(task.name))
+    with django_capture_on_commit_callbacks(execute=True), statements() as sql:
+        for _ in range(3):
+            assert_answer(send(client, body, sent), "2005600")
+    assert (facts(order), list(Notification.objects.values()), list(OutboxEvent.objects.values())) == before
+    assert started == []
+    assert not any(statement.startswith(("UPDATE", "DELETE")) for statement in sql)
+
+
+def test_a_replay_padded_with_spaces_is_the_same_message(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    for padding in (b"", b" " * 100_000, b"\n" * 7):
+        assert_answer(send(client, body.replace(b",", b"," + padding, 1), sent), "2005600")
+    assert stored().body.encode() == body
+
+
+def test_a_replay_under_other_unsigned_headers_is_the_same_message(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    for number in range(3):
+        assert_answer(send(client, body, {**sent, "X-External-Id": str(number)}), "2005600")
+    assert Notification.objects.count() == 1
+
+
+def test_a_replayed_contradiction_asks_dana_and_tells_the_shop_once(
+    client: Client, order: Order, clock: Clock, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(tasks, "start", lambda task, pk: started.append(task.name.rpartition(".")[2]))
+    notify(client, order)
+    body = compact(notice(order, "05"))
+    sent = headers(body)
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(10):
+            assert_answer(send(client, body, sent), "2005600")
+            clock.forward(minutes=5)
+    assert started == ["send_events", "sync_order"]
+    assert [event.name for event in OutboxEvent.objects.order_by("id")] == ["order_paid", "order_needs_attention"]
+
+
+@pytest.mark.parametrize(("body", "code"), [(b"[]", "4005601"), (b"{}", "4005602")])
+def test_a_repetition_of_what_was_not_understood_is_answered_the_same(client: Client, body: bytes, code: str) -> None:
+    sent = headers(body)
+    for _ in range(3):
+        assert_answer(send(client, body, sent), code)
+    assert Notification.objects.count() == 1
+
+
+def test_a_message_whose_worker_died_is_applied_on_the_same_row(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    send(client, body, sent)
+    Order.objects.filter(pk=order.pk).update(payment_status="initiated", paid_at=None)
+    Notification.objects.update(outcome="")
+    assert_answer(send(client, body, sent), "2005600")
+    assert fresh(order).payment_status == "paid"
+    assert stored().outcome == "applied"
+
+
+def test_of_what_our_side_can_never_apply_not_all_is_kept(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions.LockedOrder, "reported", fail)
+    body = compact(notice(order))
+    sent = headers(body)
+    for _ in range(notifications.MAX_FAILED + 5):
+        assert_answer(send(client, body, sent), "5005601")
+    assert Notification.objects.filter(order=order, outcome="failed").count() == notifications.MAX_FAILED
+
+
+# -- DANA's text is read leniently ------------------------------------------------------------------------------------
+
+ODD_DETAILS: dict[str, bytes] = {
+    "half a surrogate pair, escaped": b'"\\ud800"',
+    "half a surrogate pair in a key": b'{"\\udfff":1}',
+    "half a surrogate pair in UTF-8": b'"\xed\xa0\x80"',
+    "NUL, escaped": b'"\\u0000"',
+    "NUL": b'"\x00"',
+    "a control character": b'"\x01"',
+    "bytes that are no UTF-8": b'"\xff\xfe"',
+    "a key twice": b'{"a":1,"a":2}',
+    "a key twice in other escapes": b'{"a":1,"\\u0061":2}',
+    "a key twice in another amount": b'{"payAmount":{"value":"1.00","value":"2.00","currency":"IDR"}}',
+}
+
+
+@pytest.mark.parametrize("detail", ODD_DETAILS.values(), ids=ODD_DETAILS)
+def test_a_signed_message_with_odd_text_deep_inside_is_applied(client: Client, order: Order, detail: bytes) -> None:
+    body = compact(notice(order, extra=["HERE"])).replace(b'"HERE"', detail)
+    assert_answer(send(client, body), "2005600")
+    order = fresh(order)
+    assert (order.payment_status, order.paid_at, order.needs_attention) == ("paid", PAID_AT, "")
+    assert [event.name for event in OutboxEvent.objects.all()] == ["order_paid"]
+    # what is stored can be read back from every database, and ASCII is as it was
+    assert stored().body.startswith('{"originalPartnerReferenceNo"')
+    assert "\x00" not in stored().body
+
+
+def test_a_key_twice_at_the_top_is_not_read_either_way(client: Client, order: Order) -> None:
+    before = state()
+    body = compact(notice(order))[:-1] + b',"latestTransactionStatus":"00"}'
+    assert_answer(send(client, body), "4005601")
+    assert state() == before
+
+
+def test_an_amount_with_a_key_twice_is_another_one(client: Client, order: Order) -> None:
+    body = compact(notice(order)).replace(b'"amount":{', b'"amount":{"value":"1.00",')
+    assert_answer(send(client, body), "2005600")
+    assert (fresh(order).payment_status, fresh(order).needs_attention) == ("initiated", "amount_differs")
+
+
+MERCHANTS = ["{}\x00", "\x00{}", " {}", "{} ", "{}\n", "\u200b{}", "{}\ud800"]
+
+
+@pytest.mark.parametrize("form", MERCHANTS, ids=ascii)
+def test_the_merchant_id_is_compared_as_it_is(client: Client, order: Order, form: str) -> None:
+    before = state()
+    content = notice(order, merchantId=form.format(order.merchant_id))
+    body = json.dumps(content, separators=(",", ":")).encode()
+    assert_answer(send(client, body), "4045601")
+    assert state() == before
+
+
+# -- an order that is ours, and one that is not -----------------------------------------------------------------------
+
+
+def test_an_order_whose_alias_is_gone_from_the_setting_is_healed_when_it_is_back(
+    client: Client, clock: Clock, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DANA = two_accounts()
+    order = new_order(account="second")
+    renamed = account_with() | {"renamed": settings.DANA["second"]}
+    before, whole = facts(order), settings.DANA
+    settings.DANA = renamed
+    body = compact(notice(order))
+    sent = headers(body)
+    for _ in range(3):
+        assert_answer(send(client, body, sent), "5005601")
+    assert facts(order) == before
+    assert not OutboxEvent.objects.exists()
+    message = Notification.objects.latest("id")
+    assert (message.order, message.outcome, message.account) == (order, "failed", "second")
+    assert "'second'" in message.error
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    settings.DANA = whole
+    assert_answer(send(client, body, sent), "2005600")
+    assert fresh(order).payment_status == "paid"
+
+
+@pytest.mark.parametrize("broken", [{"DANA_PUBLIC_KEY": "not a key"}, {"MCC": ""}], ids=["key", "option"])
+def test_an_order_whose_account_can_not_be_read_is_not_called_unknown(
+    client: Client, clock: Clock, settings: Any, broken: dict[str, Any]
+) -> None:
+    settings.DANA = two_accounts()
+    order = new_order(account="second")
+    settings.DANA = two_accounts(**broken)
+    assert_answer(notify(client, order), "5005601")
+    assert fresh(order).payment_status == "none"
+
+
+def test_a_message_about_an_unknown_order_is_told_to_the_shop_once(
+    client: Client, order: Order, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[dict[str, Any]] = []
+
+    def hear(**arguments: Any) -> None:
+        told.append(arguments)
+
+    signals.notification_unmatched.connect(hear)
+    body = compact(notice(order, originalPartnerReferenceNo="INV-404", merchantId="M-404"))
+    sent = headers(body)
+    for _ in range(3):
+        assert_answer(send(client, body, sent), "4045601")
+    message = stored()
+    assert (message.partner_reference_no, message.merchant_id) == ("INV-404", "M-404")
+    assert (message.verified, message.order, message.outcome) == (True, None, "unknown_order")
+    assert told == [], "the answer to DANA never waits for a receiver"
+    tasks.retry_due()
+    signals.notification_unmatched.disconnect(hear)
+    assert [(arguments["notification"], arguments["sender"]) for arguments in told] == [(message, Notification)]
+    assert "order" not in told[0]
+    assert not OutboxEvent.objects.exists()
+    assert [record.getMessage() for record in caplog.records] == [
+        "A notification of DANA is about an unknown order: merchant 'M-404', reference 'INV-404'"
+    ]
+    assert [(record.name, record.levelname) for record in caplog.records] == [("django_dana.notifications", "WARNING")]
+
+
+def test_what_an_unmatched_message_could_not_be_told_is_told_later(client: Client, order: Order, clock: Clock) -> None:
+    calls: list[int] = []
+
+    def hear(notification: Notification, **arguments: Any) -> None:
+        calls.append(notification.pk)
+        if len(calls) <= 2:
+            raise ValueError
+
+    signals.notification_unmatched.connect(hear)
+    for number in range(2):
+        notify(client, order, originalPartnerReferenceNo=f"INV-{number}")
+    first, second = Notification.objects.order_by("pk").values_list("pk", flat=True)
+    tasks.retry_due()
+    assert calls == [first, second], "one that fails holds no other back"
+    clock.forward(minutes=2)
+    tasks.retry_due()
+    signals.notification_unmatched.disconnect(hear)
+    assert calls == [first, second] * 2
+    assert not OutboxEvent.objects.exists()
+
+
+def test_a_message_that_came_before_its_order_is_applied_when_it_comes_again(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    Order.objects.filter(pk=order.pk).update(partner_reference_no="elsewhere")
+    assert_answer(send(client, body, sent), "4045601")
+    Order.objects.filter(pk=order.pk).update(partner_reference_no=order.partner_reference_no)
+    assert_answer(send(client, body, sent), "2005600")
+    assert (stored().order, stored().outcome) == (order, "applied")
+    assert fresh(order).payment_status == "paid"
+
+
+# -- the answers ------------------------------------------------------------------------------------------------------
+
+
+def test_every_outcome_has_one_answer() -> None:
+    assert set(answers.BY_OUTCOME) == set(Notification.Outcome)
+    told = {outcome: answer.code for outcome, answer in answers.BY_OUTCOME.items()}
+    assert runner._ANSWERS.items() <= told.items()
+
+
+def test_the_acceptance_test_comes_in_at_one_place(client: Client, clock: Clock) -> None:
+    order = new_order(amount=Decimal("11012.00"))
+    body = compact(notice(order))
+    request = RequestFactory().post(PATH, body, content_type="application/json", headers=headers(body))
+    response = NotificationView.as_view()(request)
+    assert response.data["responseCode"] == "2005600"
+    other = new_order(amount=Decimal("11012.00"))
+    assert_answer(notify(client, other), "5005601")
+
+
+# -- what it costs ----------------------------------------------------------------------------------------------------
+
+#: The statements of an ordinary message, and why each is there.
+STATEMENTS = [
+    ('SELECT "django_dana_order"', "whose order it is"),
+    ('INSERT INTO "django_dana_notification"', "evidence that outlives what fails afterwards; refuses a repetition"),
+    ('UPDATE "django_dana_order"', "the lock, on every engine"),
+    ('SELECT "django_dana_order"', "the order as it is under the lock"),
+    ('UPDATE "django_dana_order"', "what DANA's message changes"),
+    ('UPDATE "django_dana_notification"', "what became of it, in the transaction of the change"),
+    ('INSERT INTO "django_dana_outboxevent"', "what the shop is to be told"),
+]
+
+
+def kind_of(sql: str) -> str:
+    """Return the verb and the table of a statement."""
+    verb = "INSERT INTO" if sql.startswith("INSERT") else sql.split()[0]
+    return f"{verb} {min((sql.index(name), name) for name in TABLES if name in sql)[1]}"
+
+
+TABLES = ['"django_dana_order"', '"django_dana_notification"', '"django_dana_outboxevent"']
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_costs_these_statements_and_no_more(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    with statements() as sql:
+        send(client, body, sent)
+    found = [kind_of(statement.replace("`", '"')) for statement in sql if statement not in ("BEGIN", "BEGIN IMMEDIATE")]
+    assert sorted(found) == sorted(statement for statement, _ in STATEMENTS)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_exact_repetition_costs_three_statements(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    sent = headers(body)
+    send(client, body, sent)
+    with statements() as sql:
+        send(client, body, sent)
+    found = [kind_of(statement.replace("`", '"')) for statement in sql if statement not in ("BEGIN", "BEGIN IMMEDIATE")]
+    # the order; the row, which is refused; the row as it was the first time
+    assert found == [
+        'SELECT "django_dana_order"',
+        'INSERT INTO "django_dana_notification"',
+        'SELECT "django_dana_notification"',
+    ]
