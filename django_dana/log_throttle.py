@@ -4,9 +4,9 @@ Each process counts for itself.
 """
 
 import logging
-import time
 from collections.abc import Hashable
 from threading import Lock
+from time import monotonic
 from typing import Final
 
 INTERVAL: Final = 60.0
@@ -37,7 +37,7 @@ def once_a_minute(
         arguments: for the placeholders.
         error: whose traceback is added.
     """
-    left_out = _count(cause, time.monotonic())
+    left_out = _count(cause, monotonic())
     if left_out is None:
         return
     if left_out:
