@@ -507,7 +507,12 @@ class Stream(BytesIO):
 
 
 def via_wsgi(stream: Stream, length: str | None) -> Any:
-    environ = {**RequestFactory()._base_environ(), "REQUEST_METHOD": "POST", "PATH_INFO": PATH, "wsgi.input": stream}
+    environ = {
+        **RequestFactory().generic("POST", PATH).environ,
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": PATH,
+        "wsgi.input": stream,
+    }
     environ.pop("CONTENT_LENGTH", None)
     return resolve(PATH).func(WSGIRequest(environ if length is None else {**environ, "CONTENT_LENGTH": length}))
 
