@@ -7,15 +7,13 @@ from typing import Any, Final
 from django.db.models import Q
 from django.utils import timezone
 
-from django_dana import signals
+from django_dana import signals, timing
 from django_dana.models import Notification, Order, OutboxEvent
 
 logger = logging.getLogger(__name__)
 
-# While a worker sends an event nobody else does; if that worker dies, somebody else does so after this time.
-_SENDING: Final = timedelta(minutes=5)
-
-_RETRY_DELAYS: Final = [timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600)]
+#: What an event may be about: the columns of its row, and the arguments of its signal.
+_ABOUT: Final = ("order", "cancel_request", "refund_request", "notification")
 
 
 def send_due(order_id: int | None) -> None:
@@ -28,7 +26,7 @@ def send_due(order_id: int | None) -> None:
         order_id: the order; None for what is about no order, where nothing holds back anything.
     """
     is_about = Q(order=order_id) if order_id is not None else Q(order=None)
-    of_order = OutboxEvent.objects.filter(is_about).select_related("order", "cancel_request", "notification")
+    of_order = OutboxEvent.objects.filter(is_about).select_related(*_ABOUT)
     while event := of_order.due(timezone.now()).first():
         earlier = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="")
         being_sent = order_id is not None and earlier.exists()
@@ -41,7 +39,7 @@ def _claim(event: OutboxEvent) -> bool:
     """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
     if event.attempts and not event.error:
         logger.warning("The worker that sent %s ended before its receivers", event)
-    due_at = timezone.now() + max(_SENDING, _retry_delay(event))
+    due_at = timezone.now() + max(timing.SENDING, _retry_delay(event))
     claimed = OutboxEvent.objects.filter(pk=event.pk, due_at=event.due_at).update(
         due_at=due_at, attempts=event.attempts + 1
     )
@@ -49,12 +47,11 @@ def _claim(event: OutboxEvent) -> bool:
 
 
 def _retry_delay(event: OutboxEvent) -> timedelta:
-    return _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)]
+    return timing.RECEIVER_DELAYS[min(event.attempts, len(timing.RECEIVER_DELAYS) - 1)]
 
 
 def _send(event: OutboxEvent) -> None:
-    about = {"order": event.order, "cancel_request": event.cancel_request, "notification": event.notification}
-    arguments: dict[str, Any] = {name: row for name, row in about.items() if row is not None}
+    arguments: dict[str, Any] = {name: row for name in _ABOUT if (row := getattr(event, name)) is not None}
     sender = Order if event.order is not None else Notification
     answers = signals.BY_NAME[event.name].send_robust(sender=sender, **arguments)
     errors = [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]

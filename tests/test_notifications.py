@@ -22,12 +22,13 @@ from django_dana import signals, tasks, transitions
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
 from django_dana.services import notifications
+from django_dana.transitions import payments
 from django_dana.uat import runner
 from django_dana.webhook import answers
 from django_dana.webhook.views import MAX_BODY_BYTES, NotificationView
 from tests import keys
 from tests.conftest import Clock
-from tests.factories import NOW, PAID_AT, account_with, fresh, new_order, statements
+from tests.factories import NOW, PAID_AT, account_with, change, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +38,7 @@ pytestmark = pytest.mark.django_db
 def order(clock: Clock) -> Order:
     """An order that DANA has."""
     order = new_order()
-    order.create_status, order.payment_status, order.next_attempt_at = "success", "initiated", None
-    order.save()
-    return order
+    return change(order, create_status="success", payment_status="initiated", next_attempt_at=None)
 
 
 def stored() -> Notification:
@@ -592,7 +591,7 @@ def test_a_hostile_exception_handler_changes_nothing(
     assert_answer(send(client, b"{}", headers(b"x")), "4015600")
     assert_answer(send(client, b"{"), "4005601")
     assert_answer(client.get(PATH), "4055600")
-    monkeypatch.setattr(transitions.LockedOrder, "reported", fail)
+    monkeypatch.setattr(payments, "reported_by_notification", fail)
     assert_answer(notify(client, order), "5005601")
 
 
@@ -647,7 +646,7 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
     sent = headers(body)
     before = facts(order)
     with monkeypatch.context() as patch:
-        patch.setattr(transitions.LockedOrder, "reported", fail)
+        patch.setattr(payments, "reported_by_notification", fail)
         assert_answer(send(client, body, sent), "5005601")
     assert (stored().outcome, stored().order, stored().body) == (
         "failed",
@@ -663,7 +662,7 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("where", ["reported", "save"])
+@pytest.mark.parametrize("where", ["announce", "save"])
 def test_inside_atomic_requests_the_evidence_survives(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -753,10 +752,10 @@ def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
     monkeypatch.setattr(tasks, "start", lambda task, pk: started.append(task.name.rpartition(".")[2]))
     with django_capture_on_commit_callbacks(execute=True):
         notify(client, order)
-    assert started == ["send_events"]
+    assert started == ["send_outbox"]
     with django_capture_on_commit_callbacks(execute=True):
         notify(client, order, "05")
-    assert started == ["send_events", "send_events", "sync_order"]
+    assert started == ["send_outbox", "sync_order"]
     assert not ApiCall.objects.exists()
 
 
@@ -814,7 +813,8 @@ def test_a_replayed_contradiction_asks_dana_and_tells_the_shop_once(
         for _ in range(10):
             assert_answer(send(client, body, sent), "2005600")
             clock.forward(minutes=5)
-    assert started == ["send_events", "sync_order"]
+    # the sync tells the shop what is due, too
+    assert started == ["sync_order"]
     assert [event.name for event in OutboxEvent.objects.order_by("id")] == ["order_paid", "order_needs_attention"]
 
 
@@ -840,7 +840,7 @@ def test_a_message_whose_worker_died_is_applied_on_the_same_row(client: Client, 
 def test_of_what_our_side_can_never_apply_not_all_is_kept(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transitions.LockedOrder, "reported", fail)
+    monkeypatch.setattr(payments, "reported_by_notification", fail)
     body = compact(notice(order))
     sent = headers(body)
     for _ in range(notifications.MAX_FAILED + 5):
@@ -1025,6 +1025,8 @@ STATEMENTS = [
     ('INSERT INTO "django_dana_notification"', "evidence that outlives what fails afterwards; refuses a repetition"),
     ('UPDATE "django_dana_order"', "the lock, on every engine"),
     ('SELECT "django_dana_order"', "the order as it is under the lock"),
+    ('SELECT "django_dana_cancelrequest"', "whether a cancel of ours may have acted"),
+    ('SELECT "django_dana_refundrequest"', "whether one needs attention, which the order shows"),
     ('UPDATE "django_dana_order"', "what DANA's message changes"),
     ('UPDATE "django_dana_notification"', "what became of it, in the transaction of the change"),
     ('INSERT INTO "django_dana_outboxevent"', "what the shop is to be told"),
@@ -1037,7 +1039,9 @@ def kind_of(sql: str) -> str:
     return f"{verb} {min((sql.index(name), name) for name in TABLES if name in sql)[1]}"
 
 
-TABLES = ['"django_dana_order"', '"django_dana_notification"', '"django_dana_outboxevent"']
+TABLES = [
+    f'"django_dana_{name}"' for name in ("order", "notification", "outboxevent", "cancelrequest", "refundrequest")
+]
 
 
 @pytest.mark.django_db(transaction=True)

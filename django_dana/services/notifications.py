@@ -6,24 +6,22 @@ to be DANA's, and what is about no order of ours, is bounded in number.
 
 import logging
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
-from functools import partial
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from django_dana import tasks, transitions
+from django_dana import tasks
 from django_dana.conf import Account
 from django_dana.exceptions import InvalidSignature
 from django_dana.log_throttle import once_a_minute
 from django_dana.models import Notification, Order, OutboxEvent
 from django_dana.protocol.finish_notify import BadMessage, FinishNotify
-from django_dana.protocol.response_codes import PaymentState
+from django_dana.protocol.messages import StatusReport
 from django_dana.services import verification
 from django_dana.services.verification import AccountUnreadable, Proof
-from django_dana.transitions import StatusReport
+from django_dana.transitions import locked_order, payments
 
 Outcome = Notification.Outcome
 
@@ -108,7 +106,7 @@ def _handle(notification: Notification, proof: Proof, acceptance_test: Acceptanc
         return _conclude(notification, *verdict)
     if order is None:
         return _conclude_unmatched(notification)
-    return _apply(notification, order, proof.accounts[order.account], _report(message))
+    return _apply(notification, order, proof.accounts[order.account], _report(message, proof.sent_at))
 
 
 def _may_speak_about(order: Order, proof: Proof) -> bool:
@@ -120,36 +118,29 @@ def _may_speak_about(order: Order, proof: Proof) -> bool:
     return account is not None and account.environment == order.environment
 
 
-def _report(message: FinishNotify) -> StatusReport:
-    amount, currency = message.amount, message.currency
-    if message.amount_unreadable:
-        # one that can't be read is another one than the order's
-        amount, currency = Decimal(0), ""
-    if message.status == PaymentState.CLOSED.value:
-        # a closed order needs none
-        amount = None
+def _report(message: FinishNotify, sent_at: datetime | None) -> StatusReport:
     return StatusReport(
         status=message.status,
-        is_answer=False,
-        amount=amount,
-        currency=currency,
+        amount=message.amount,
+        currency=message.currency,
+        amount_unreadable=message.amount_unreadable,
         reference_no=message.reference_no,
         paid_at=message.paid_at,
+        pay_method=message.pay_method,
+        pay_option=message.pay_option,
+        sent_at=sent_at,
     )
 
 
 def _apply(notification: Notification, order: Order, account: Account, report: StatusReport) -> Outcome:
     """Apply what a verified message says about an order. A repetition changes nothing."""
-    with transitions.locked_order(order.pk, account) as locked:
-        locked.reported(report)
+    with locked_order(order.pk, account) as locked:
+        payments.reported_by_notification(locked, report)
         outcome = Outcome.KNOWN
         if locked.is_news:
             outcome = Outcome.ATTENTION if locked.order.needs_attention else Outcome.APPLIED
-            _start_on_commit(tasks.send_events, order.pk)
-        _conclude(notification, outcome)
-        if locked.order.next_sync_at is not None and locked.order.next_sync_at <= timezone.now():
-            _start_on_commit(tasks.sync_order, order.pk)
-    return outcome
+            tasks.start_follow_up(locked.order)
+        return _conclude(notification, outcome)
 
 
 def _conclude_without_account(notification: Notification, order: Order) -> Outcome:
@@ -251,11 +242,7 @@ def _storable_text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
-# -- what follows -----------------------------------------------------------------------------------------------------
-
-
-def _start_on_commit(task: Any, pk: int) -> None:
-    transaction.on_commit(partial(tasks.start, task, pk), robust=True)
+# -- what is logged ---------------------------------------------------------------------------------------------------
 
 
 def _warn(cause: str, message: str, *arguments: object) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,7 +17,7 @@ from django_dana import conf
 from django_dana.conf import Account
 from django_dana.exceptions import InvalidKey, InvalidSignature
 from django_dana.log_throttle import once_a_minute
-from django_dana.protocol import signing
+from django_dana.protocol import notation, signing
 
 logger: Final = logging.getLogger("django_dana.notifications")
 
@@ -32,7 +33,7 @@ class Proof:
     Attributes:
         accounts: those whose path and key fitted, by alias; several may share a merchant.
         text: the text that the signature covers, the only one that may be parsed.
-        timestamp: X-TIMESTAMP, which the signature covers too.
+        sent_at: X-TIMESTAMP, which the signature covers too; None where it is no time.
         key_fingerprint: the beginning of the SHA-256 of the key that fitted.
         signature_hash: the SHA-256 of the signature: one for each path, text, timestamp and key.
         aliases: all that the setting has.
@@ -41,7 +42,7 @@ class Proof:
 
     accounts: dict[str, Account]
     text: bytes
-    timestamp: str
+    sent_at: datetime | None
     key_fingerprint: str
     signature_hash: str
     aliases: frozenset[str]
@@ -85,7 +86,7 @@ def verify(body: bytes, headers: Mapping[str, str]) -> Proof:
     return Proof(
         accounts={account.alias: account for account in signed_by},
         text=text,
-        timestamp=timestamp,
+        sent_at=notation.parse_time(timestamp),
         key_fingerprint=hashlib.sha256(key.encode()).hexdigest()[:16],
         signature_hash=hashlib.sha256(raw).hexdigest(),
         aliases=aliases,
