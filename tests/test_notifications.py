@@ -424,6 +424,15 @@ def test_nothing_that_the_request_itself_says_chooses_the_path(client: Client, o
     assert_answer(send(client, body, path="/new/notify"), "2005600")
 
 
+@pytest.mark.parametrize("path", [PATH, "/new/notify"])
+def test_while_the_address_changes_the_paths_of_all_of_them_are_good(
+    client: Client, order: Order, settings: Any, path: str
+) -> None:
+    settings.DANA = account_with(NOTIFICATION_URL=["https://shop.example/new/notify", "https://shop.example" + PATH])
+    assert_answer(send(client, compact(notice(order)), path=path), "2005600")
+    assert fresh(order).payment_status == "paid"
+
+
 @pytest.mark.parametrize("append_slash", [True, False])
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_with_and_without_a_trailing_slash_and_never_a_redirect(

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +19,7 @@ from django_dana.conf import Account
 from django_dana.exceptions import InvalidKey, InvalidSignature
 from django_dana.log_throttle import once_a_minute
 from django_dana.protocol import notation, signing
+from django_dana.protocol.secret import Secret
 
 logger: Final = logging.getLogger("django_dana.notifications")
 
@@ -87,7 +89,7 @@ def verify(body: bytes, headers: Mapping[str, str]) -> Proof:
         accounts={account.alias: account for account in signed_by},
         text=text,
         sent_at=notation.parse_time(timestamp),
-        key_fingerprint=hashlib.sha256(key.encode()).hexdigest()[:16],
+        key_fingerprint=hashlib.sha256(key.reveal().encode()).hexdigest()[:16],
         signature_hash=hashlib.sha256(raw).hexdigest(),
         aliases=aliases,
         unreadable=frozenset(unreadable),
@@ -96,50 +98,44 @@ def verify(body: bytes, headers: Mapping[str, str]) -> Proof:
 
 def _accounts(unreadable: set[str]) -> tuple[frozenset[str], list[Account]]:
     """Read the setting once; return all its aliases and the accounts that can be read."""
-    accounts: list[Account] = []
-    options_by_alias = conf.raw_accounts()
-    for alias, options in options_by_alias.items():
-        try:
-            accounts.append(conf._account(alias, options))
-        except Exception as error:  # noqa: BLE001  an option may be a callable, which may raise anything
-            _note_unreadable(alias, error, unreadable)
-    return frozenset(options_by_alias), accounts
+    accounts = conf.accounts()
+    for alias, reason in accounts.unusable.items():
+        _note_unreadable(alias, reason, unreadable)
+    return frozenset((*accounts.by_alias, *accounts.unusable)), list(accounts)
 
 
-def _signers(accounts: Iterable[Account], unreadable: set[str]) -> dict[tuple[str, str], list[Account]]:
+def _signers(accounts: Iterable[Account], unreadable: set[str]) -> dict[tuple[str, Secret], list[Account]]:
     """Return each pair of path and key once, with the accounts that have it.
 
-    The path is that of our public URL, whatever a proxy strips and whatever the request itself says.
+    The paths are those of our public addresses, whatever a proxy strips and whatever the request itself says.
     """
-    signers: dict[tuple[str, str], list[Account]] = {}
+    signers: dict[tuple[str, Secret], list[Account]] = {}
     for account in accounts:
-        for key in _keys(account, unreadable):
-            signers.setdefault((account.notification_path, key), []).append(account)
+        for path, key in product(account.notification_paths, _keys(account, unreadable)):
+            signers.setdefault((path, key), []).append(account)
     return signers
 
 
-def _keys(account: Account, unreadable: set[str]) -> list[str]:
+def _keys(account: Account, unreadable: set[str]) -> list[Secret]:
     """Return the texts of an account's keys; one that can't be read does not block the others."""
     try:
         texts = account.public_keys
-    except Exception as error:  # noqa: BLE001  a key may come from a vault, which may raise anything
-        _note_unreadable(account.alias, error, unreadable)
+    except (InvalidKey, ImproperlyConfigured) as error:
+        _note_unreadable(account.alias, str(error), unreadable)
         return []
     return [text for text in texts if _can_be_read(text, account.alias, unreadable)]
 
 
-def _can_be_read(key: str, alias: str, unreadable: set[str]) -> bool:
+def _can_be_read(key: Secret, alias: str, unreadable: set[str]) -> bool:
     try:
         signing.load_public_key(key)
-    except Exception as error:  # noqa: BLE001  a setting may hold anything
-        _note_unreadable(alias, error, unreadable)
+    except InvalidKey as error:
+        _note_unreadable(alias, str(error), unreadable)
         return False
     return True
 
 
-def _note_unreadable(alias: str, error: Exception, unreadable: set[str]) -> None:
-    # The text of an error from a vault might hold a secret; ours never does.
-    why = error if isinstance(error, InvalidKey | ImproperlyConfigured) else type(error).__name__
+def _note_unreadable(alias: str, reason: str, unreadable: set[str]) -> None:
     cause = ("unreadable", alias)
-    once_a_minute(logger, logging.ERROR, cause, "DANA[%r] can't verify notifications: %s", alias, why)
+    once_a_minute(logger, logging.ERROR, cause, "DANA[%r] can't verify notifications: %s", alias, reason)
     unreadable.add(alias)
