@@ -456,7 +456,7 @@ def test_a_wallet_that_asks_on_the_phone_has_a_page_of_its_own(client: Client, d
     assert "Confirm on your phone" in html
     assert "OVO asks you on the phone whose number ends in 890." in html
     assert "081234567890" not in html
-    for wrong in ("start again", "Nothing was charged", "Pay the amount below", "I have paid"):
+    for wrong in ("start again", "Nothing was charged", "Pay this amount", "I have paid"):
         assert wrong not in html
     assert refresh(response) == "15;url=?n=1"
 

@@ -47,11 +47,11 @@ DELAYED: Final = replace(
     heading=_("DANA takes longer than usual"),
     sentence=_("We keep trying to prepare your payment. You may also come back to this page later."),
 )
-PAYABLE: Final = State("payable", _("Pay your order"), _("Pay the amount below; this page then shows that it arrived."))
+PAYABLE: Final = State("payable", _("Pay your order"), _("Pay this amount; the page then shows that it arrived."))
 PROMPTED: Final = replace(
     PAYABLE,
     heading=_("Confirm on your phone"),
-    sentence=_("Confirm the payment in the app of your wallet; this page then shows that it arrived."),
+    sentence=_("Confirm this amount in the app of your wallet; the page then shows that it arrived."),
 )
 CONFIRMING: Final = State(
     "confirming",
