@@ -18,7 +18,7 @@ from django.test.utils import override_script_prefix
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from django_dana import gateway, services, tasks
+from django_dana import gateway, services, tasks, timing
 from django_dana.models import CancelRequest, Order
 from django_dana.pages import states, views
 from django_dana.protocol.payment_methods import PayOption
@@ -544,6 +544,31 @@ def test_thirty_loads_are_at_most_one_call_one_key_and_no_further_lock(
     assert len(dana.bodies(QUERY_PATH)) == 1
     assert len(keys_read) == asked_for_key <= 1
     assert [sql for sql in heard if not sql.startswith("SELECT") or "FOR UPDATE" in sql] == []
+
+
+@pytest.mark.parametrize("key", ["", "nonsense"])
+def test_an_account_that_cannot_be_used_moves_nothing_and_logs_no_error(
+    client: Client, dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    order = created_order(dana)
+    Order.objects.update(next_sync_at=timezone.now() + timedelta(minutes=1))
+    before = Order.objects.values("next_attempt_at", "next_sync_at", "needs_attention").get()
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY=key)
+    assert shown_state(come_back(client, order)) == "confirming"
+    assert Order.objects.values("next_attempt_at", "next_sync_at", "needs_attention").get() == before
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_page_waits_for_dana_no_longer_than_its_own_time_out(
+    client: Client, dana: Wire, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "PAGE_WAITS", 0.3)
+    order = created_order(dana)
+    settings.DANA = account_with(BASE_URL=dana.url, TIMEOUT=8.0)
+    dana.play(w.hang(dana))
+    began = time.monotonic()
+    assert shown_state(come_back(client, order)) == "confirming"
+    assert time.monotonic() - began < 4
 
 
 def test_so_many_questions_at_once_and_no_more(client: Client, dana: Wire) -> None:
