@@ -253,7 +253,7 @@ def _given_back_at(order: Order) -> datetime | None:
 def _shop_name(order: Order) -> str:
     # an ornament: an account that can't be used must not take the page with it
     with suppress(Exception):
-        return str(getattr(conf.account(order.account), "shop_name", ""))
+        return conf.account(order.account).shop_name
     return ""
 
 
