@@ -68,8 +68,6 @@ class StrictParser(JSONParser):
             value = json.loads(text, parse_constant=_refuse_constant)
             # what can't be written as UTF-8 could be neither stored nor answered
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-        except django_exceptions.RequestDataTooBig:
-            raise TooLarge from None
         except (ValueError, RecursionError) as error:
             raise ParseError(_("The body is not JSON: %(error)s") % {"error": type(error).__name__}) from None
         return value
@@ -98,9 +96,9 @@ class Throttle(ScopedRateThrottle):
     get no answer from ours.
     """
 
-    def get_rate(self) -> str | None:
+    def get_rate(self) -> Any:
         """Return the rate of the scope, or None."""
-        return api_settings.DEFAULT_THROTTLE_RATES.get(self.scope)
+        return api_settings.DEFAULT_THROTTLE_RATES.get(str(self.scope))
 
     def allow_request(self, request: Request, view: Any) -> bool:
         """Allow what has no rate."""
@@ -142,6 +140,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return ``{field: [sentence, …]}`` for what is wrong with a request, and ``{"detail": sentence}`` for the rest."""
     if isinstance(error, django_exceptions.ValidationError | ValidationError):
         return answer_refusal(error)
+    if isinstance(error, django_exceptions.RequestDataTooBig):
+        error = TooLarge()
     return exception_handler(error, context)
 
 

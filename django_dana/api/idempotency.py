@@ -1,8 +1,8 @@
 """Idempotency-Key: the same request under the same key is done once, and answered the same each time.
 
 The answer is written in the transaction of the work itself. So a process that dies in between leaves either both or
-nothing, and a second request with the key waits at the unique digest until the first has ended: on PostgreSQL, MySQL and
-MariaDB for its row, on SQLite for the file.
+nothing, and a second request with the key waits at the unique digest until the first has ended: on PostgreSQL, MySQL
+and MariaDB for its row, on SQLite for the file.
 """
 
 import hashlib

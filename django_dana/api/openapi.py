@@ -1,9 +1,10 @@
 """The API's description in OpenAPI 3.1 (the extra ``api``).
 
-drf-spectacular finds the views by itself, here and in a shop's own schema; what it can't know stands here, so that the views
-hold nothing but what they do.
+drf-spectacular finds the views by itself, here and in a shop's own schema; what it can't know stands here, so that the
+views hold nothing but what they do.
 """
 
+import inspect
 from typing import Any, Final
 
 from django.urls import include, path
@@ -14,7 +15,7 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,7 @@ from rest_framework.serializers import Serializer, URLField
 
 from django_dana import __version__
 from django_dana.api import serializers, views
+from django_dana.api.base import DanaView
 from django_dana.api.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from django_dana.api.pagination import LARGEST_SIZE
 
@@ -83,6 +85,7 @@ _LOCATION: Final = OpenApiParameter(
 _REFERENCE: Final = OpenApiParameter(
     "reference", {"type": "string", "minLength": 1}, OpenApiParameter.PATH, description="Your reference, or public_id."
 )
+_PK: Final = OpenApiParameter("request_id", {"type": "integer", "minimum": 0}, OpenApiParameter.PATH)
 _PAGE: Final = [
     OpenApiParameter("cursor", str, description="From `next` or `previous`."),
     OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": LARGEST_SIZE}),
@@ -106,6 +109,12 @@ class CancelRequestPage(_Page):
     """One page of cancel requests."""
 
     results = serializers.CancelRequestOutput(many=True)
+
+
+class RefundRequestPage(_Page):
+    """One page of refund requests."""
+
+    results = serializers.RefundRequestOutput(many=True)
 
 
 _NEW_ORDER: Final = OpenApiExample(
@@ -140,72 +149,90 @@ _STATUS: Final = OpenApiExample(
 
 _DESCRIPTIONS: Final[dict[type[Any], dict[str, Any]]] = {
     views.OrderList: {
-        "get": extend_schema(
-            operation_id="list_orders",
-            parameters=[serializers.OrderFilter, *_PAGE],
-            responses={200: OrderPage, 400: _INVALID, **_GUARDED},
-        ),
-        "post": extend_schema(
-            operation_id="create_order",
-            parameters=[_KEY, _REPLAYED, _LOCATION],
-            request=serializers.OrderInput,
-            responses={201: serializers.OrderDetailOutput, **_GUARDED, **_POSTED},
-            examples=[_NEW_ORDER, _NEW_QRIS],
-        ),
+        "get": {
+            "operation_id": "list_orders",
+            "parameters": [serializers.OrderFilter, *_PAGE],
+            "responses": {200: OrderPage, 400: _INVALID, **_GUARDED},
+        },
+        "post": {
+            "operation_id": "create_order",
+            "parameters": [_KEY, _REPLAYED, _LOCATION],
+            "request": serializers.OrderInput,
+            "responses": {201: serializers.OrderDetailOutput, **_GUARDED, **_POSTED},
+            "examples": [_NEW_ORDER, _NEW_QRIS],
+        },
     },
     views.OrderDetail: {
-        "get": extend_schema(
-            operation_id="get_order",
-            parameters=[_REFERENCE],
-            responses={200: serializers.OrderDetailOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS},
-        ),
+        "get": {
+            "operation_id": "get_order",
+            "parameters": [_REFERENCE],
+            "responses": {200: serializers.OrderDetailOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS},
+        },
     },
     views.OrderCancel: {
-        "post": extend_schema(
-            operation_id="cancel_order",
-            parameters=[_REFERENCE, _KEY, _REPLAYED, _LOCATION],
-            request=serializers.CancelInput,
-            responses={201: serializers.CancelRequestOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS, **_POSTED},
-            examples=[OpenApiExample("a reason", value={"reason": "The buyer changed her mind"}, request_only=True)],
-        ),
+        "post": {
+            "operation_id": "cancel_order",
+            "parameters": [_REFERENCE, _KEY, _REPLAYED, _LOCATION],
+            "request": serializers.CancelInput,
+            "responses": {201: serializers.CancelRequestOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS, **_POSTED},
+            "examples": [OpenApiExample("a reason", value={"reason": "The buyer changed her mind"}, request_only=True)],
+        },
     },
     views.OrderSync: {
-        "post": extend_schema(
-            operation_id="sync_order",
-            parameters=[_REFERENCE, _KEY, _REPLAYED],
-            request=serializers.Nothing,
-            responses={200: serializers.OrderDetailOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS, **_POSTED},
-        ),
+        "post": {
+            "operation_id": "sync_order",
+            "parameters": [_REFERENCE, _KEY, _REPLAYED],
+            "request": serializers.Nothing,
+            "responses": {200: serializers.OrderDetailOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS, **_POSTED},
+        },
     },
     views.CancelRequestList: {
-        "get": extend_schema(
-            operation_id="list_cancel_requests",
-            parameters=[serializers.CancelRequestFilter, *_PAGE],
-            responses={200: CancelRequestPage, 400: _INVALID, **_GUARDED},
-        ),
+        "get": {
+            "operation_id": "list_cancel_requests",
+            "parameters": [serializers.CancelRequestFilter, *_PAGE],
+            "responses": {200: CancelRequestPage, 400: _INVALID, **_GUARDED},
+        },
     },
     views.CancelRequestDetail: {
-        "get": extend_schema(
-            operation_id="get_cancel_request",
-            parameters=[OpenApiParameter("pk", {"type": "integer", "minimum": 0}, OpenApiParameter.PATH)],
-            responses={200: serializers.CancelRequestOutput, **_GUARDED, **_ABSENT},
-        ),
+        "get": {
+            "operation_id": "get_cancel_request",
+            "parameters": [_PK],
+            "responses": {200: serializers.CancelRequestOutput, **_GUARDED, **_ABSENT},
+        },
+    },
+    views.RefundRequestList: {
+        "get": {
+            "operation_id": "list_refund_requests",
+            "parameters": [serializers.RefundRequestFilter, *_PAGE],
+            "responses": {200: RefundRequestPage, 400: _INVALID, **_GUARDED},
+        },
+    },
+    views.RefundRequestDetail: {
+        "get": {
+            "operation_id": "get_refund_request",
+            "parameters": [_PK],
+            "responses": {200: serializers.RefundRequestOutput, **_GUARDED, **_ABSENT},
+        },
     },
     views.Status: {
-        "get": extend_schema(
-            operation_id="get_status",
-            auth=[],
-            responses={
+        "get": {
+            "operation_id": "get_status",
+            "auth": [],
+            "responses": {
                 200: OpenApiResponse(serializers.StatusOutput, examples=[_STATUS]),
                 404: _detail("There is no such order."),
                 429: _detail("Too many requests for this scope."),
             },
-        ),
+        },
     },
 }
 
 
 # -- for drf-spectacular ----------------------------------------------------------------------------------------------
+
+
+# whatever the shop's DEFAULT_SCHEMA_CLASS is; DRF's own describes no OpenAPI 3.1
+DanaView.schema = AutoSchema()
 
 
 class _View(OpenApiViewExtension):
@@ -215,21 +242,26 @@ class _View(OpenApiViewExtension):
     match_subclasses = True
 
     def view_replacement(self) -> Any:
-        """Return the view with its description, whatever DEFAULT_SCHEMA_CLASS is."""
-        described = type(self.target_class.__name__, (self.target,), {"schema": AutoSchema()})
+        """Return the view with its description."""
+        described = type(self.target.__name__, (self.target,), {})
         for view, methods in _DESCRIPTIONS.items():
             if issubclass(self.target, view):
-                # the first line of what a method does is its summary
-                methods = {
-                    name: _summarised(extend, getattr(view, name).__doc__ or "") for name, extend in methods.items()
-                }
-                return extend_schema_view(**methods)(described)
+                for name, description in methods.items():
+                    setattr(described, name, _described(getattr(self.target, name), description))
         return described
 
 
-def _summarised(extend: Any, text: str) -> Any:
-    summary = text.strip().partition("\n")[0].rstrip(".")
-    return lambda method: extend(extend_schema(summary=summary, description="", tags=["dana"])(method))
+def _described(method: Any, description: dict[str, Any]) -> Any:
+    """Return a method of its own that carries the description; the first line of its text is the summary."""
+
+    def method_of_the_replacement(*args: Any, **kwargs: Any) -> Any:
+        return method(*args, **kwargs)
+
+    # the class to extend, which would be the shop's DEFAULT_SCHEMA_CLASS
+    method_of_the_replacement.kwargs = {"schema": AutoSchema}  # type: ignore[attr-defined]
+    text = inspect.cleandoc(method.__doc__ or "")
+    summary = text.partition("\n")[0].rstrip(".")
+    return extend_schema(summary=summary, description=text, tags=["dana"], **description)(method_of_the_replacement)
 
 
 class _Input(OpenApiSerializerExtension):
@@ -277,7 +309,7 @@ class _Address(OpenApiSerializerFieldExtension):
 class SchemaView(SpectacularAPIView):
     """The description of the API at the address where it is included."""
 
-    schema = None  # type: ignore[assignment]  # it does not describe itself
+    schema = None  # it does not describe itself
     versioning_class = None
     custom_settings = {
         "OAS_VERSION": "3.1.0",
@@ -285,12 +317,14 @@ class SchemaView(SpectacularAPIView):
         "DESCRIPTION": "Orders paid through DANA.",
         "VERSION": __version__,
         "SERVERS": [],
-        "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+        # the shop's own would make of it what is right for the shop's views; ours would name each list of words
+        "PREPROCESSING_HOOKS": [],
+        "POSTPROCESSING_HOOKS": [],
     }
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Describe the routes beside this one."""
         prefix = request.path.removesuffix("schema/").lstrip("/")
         self.patterns = [path(prefix, include("django_dana.api.urls"))]
-        response: Response = super().get(request, *args, **kwargs)
+        response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
         return response

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -33,7 +32,7 @@ class NewestFirst(CursorPagination):
             raise ValidationError({"page_size": [_("Give a number from 1 to %(most)s.") % {"most": LARGEST_SIZE}]})
         return size
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> Any:
+    def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> Any:
         """Return the rows of a page; a position that is no number was never one of ours."""
         try:
             return super().paginate_queryset(queryset, request, view)
@@ -50,6 +49,6 @@ class NewestFirst(CursorPagination):
             cursor = super().decode_cursor(request)
         except NotFound:
             raise ValueError from None
-        if cursor is not None and cursor.position is not None and not cursor.position.isdigit():
+        if cursor is not None and cursor.position is not None and not str(cursor.position).isdigit():
             raise ValueError
         return cursor

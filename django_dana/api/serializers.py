@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from django_dana import services
-from django_dana.models import CancelRequest, Order, OrderState
+from django_dana.models import CancelRequest, Order, OrderState, RefundRequest
 from django_dana.pages import codes, states
 from django_dana.protocol import payment_methods
 from django_dana.protocol.payment_methods import ShownAs
@@ -33,7 +33,9 @@ class Text(serializers.CharField):
 class Amount(serializers.Field[Decimal, str, str, Any]):
     """A decimal number as a string: JSON's own numbers are floats for many a program."""
 
-    default_error_messages = {"invalid": _('Give it as a string of digits with at most two decimals, such as "15000.00".')}
+    default_error_messages = {
+        "invalid": _('Give it as a string of digits with at most two decimals, such as "15000.00".')
+    }
 
     def to_internal_value(self, data: Any) -> Decimal:
         """Return the number; its limits are checked by the services."""
@@ -93,7 +95,9 @@ class OrderInput(Input):
         required=False, allow_blank=True, max_length=2048, help_text="Where our return page leads the buyer afterwards."
     )
     pay_option_details = serializers.ListField(
-        child=Object(), required=False, help_text="Payment methods in DANA's field names; left out, DANA shows its page."
+        child=Object(),
+        required=False,
+        help_text="Payment methods in DANA's field names; left out, DANA shows its page.",
     )
     buyer = Object(required=False, help_text="In DANA's field names, like the three that follow.")
     goods = serializers.ListField(child=Object(), required=False)
@@ -124,18 +128,31 @@ class OrderFilter(serializers.Serializer[Any]):
     needs_attention = serializers.ChoiceField(choices=Order.Attention.choices, required=False)
 
 
-class CancelRequestFilter(serializers.Serializer[Any]):
+class _RequestFilter(serializers.Serializer[Any]):
+    partner_reference_no = Text(
+        required=False, max_length=64, help_text="The order's.", source="order__partner_reference_no"
+    )
+
+
+class CancelRequestFilter(_RequestFilter):
     """What a list of cancel requests can be narrowed by; each has an index."""
 
-    partner_reference_no = Text(required=False, max_length=64, help_text="The order's.")
     needs_attention = serializers.ChoiceField(choices=CancelRequest.Attention.choices, required=False)
+
+
+class RefundRequestFilter(_RequestFilter):
+    """What a list of refund requests can be narrowed by; each has an index."""
+
+    needs_attention = serializers.ChoiceField(choices=RefundRequest.Attention.choices, required=False)
 
 
 # -- out --------------------------------------------------------------------------------------------------------------
 
 
 def _text(source: str | None = None, **options: Any) -> Any:
-    return serializers.CharField(read_only=True, **({"source": source} if source else {}), **options)
+    if source:
+        options["source"] = source
+    return serializers.CharField(read_only=True, **options)
 
 
 def _choice(choices: Any, **options: Any) -> Any:
@@ -220,7 +237,7 @@ class OrderOutput(serializers.Serializer[Order]):
     needs_attention = _choice([("", ""), *Order.Attention.choices])
     return_url = _text()
     metadata = serializers.DictField(read_only=True)
-    asked_at = _maybe(help_text="When DANA was last asked about it.")
+    last_sync_at = _maybe(help_text="When DANA was last asked about it.")
     created_at = _moment()
     updated_at = _moment()
 
@@ -230,42 +247,58 @@ class OrderDetailOutput(OrderOutput):
 
     next_step = _text(help_text="One sentence for staff.")
     why_not_cancel = Sentence(services.why_not_cancel, help_text="Why it can't be cancelled; null if it can.")
+    why_not_refund = Sentence(services.why_not_refund, help_text="Why nothing of it can be refunded; null if it can.")
+    amount_left = Amount(read_only=True, help_text="What can still be refunded.")
 
 
-class CancelRequestOutput(serializers.Serializer[CancelRequest]):
-    """One wish to cancel an order."""
-
-    url = Address("django_dana_api:cancel-request", "pk")
+class _RequestOutput(serializers.Serializer[Any]):
     id = serializers.IntegerField(read_only=True)
     order = Address("django_dana_api:order", "order.public_id")
     partner_reference_no = _text("order.partner_reference_no")
     amount = Amount(read_only=True)
     currency = _text("order.currency")
     reason = _text()
-    status = _choice(CancelRequest.Status.choices)
-    needs_attention = _choice([("", ""), *CancelRequest.Attention.choices])
     next_step = _text(help_text="One sentence for staff.")
     requested_by = _text("requested_by_id", allow_null=True, help_text="The user's id.")
-    cancel_time = _maybe()
-    transaction_date = _maybe()
-    response_code = _text()
+    response_code = _text(help_text="DANA's answer to the last call.")
     response_message = _text()
-    attempts = serializers.IntegerField(read_only=True)
+    attempts = serializers.IntegerField(read_only=True, help_text="Calls since the series began.")
     next_attempt_at = _maybe()
     created_at = _moment()
     updated_at = _moment()
+
+
+class CancelRequestOutput(_RequestOutput):
+    """One wish to cancel an order."""
+
+    url = Address("django_dana_api:cancel-request", "pk")
+    status = _choice(CancelRequest.Status.choices)
+    needs_attention = _choice([("", ""), *CancelRequest.Attention.choices])
+    cancel_time = _maybe()
+    transaction_date = _maybe()
+
+
+class RefundRequestOutput(_RequestOutput):
+    """One wish to give part or all of a payment back."""
+
+    url = Address("django_dana_api:refund-request", "pk")
+    status = _choice(RefundRequest.Status.choices)
+    needs_attention = _choice([("", ""), *RefundRequest.Attention.choices])
+    partner_refund_no = _text(help_text="Our number of it.")
+    refund_no = _text(help_text="DANA's number of it.")
+    refund_time = _maybe()
 
 
 class Shown:
     """What a buyer's app is told about an order: what the page tells a browser, and no more."""
 
     def __init__(self, order: Order, state: states.State) -> None:
-        is_payable = state.name == OrderState.PAYABLE
+        is_payable = order.state == OrderState.PAYABLE
         method = payment_methods.shown(order.pay_option_details)
         is_qr = method is not None and method.shown_as is ShownAs.QR
         code = order.payment_code if is_payable else ""
-        self.state = state.name
-        self.is_final = state.is_final
+        self.state = order.state
+        self.is_final = order.is_final
         self.heading = state.heading
         self.sentence = state.sentence
         self.pay_url = order.safe_redirect_url if is_payable else ""
@@ -285,5 +318,3 @@ class StatusOutput(serializers.Serializer[Shown]):
     payment_code = _text(help_text="The number of a virtual account, or the content of a QR code; else empty.")
     qr_svg = _text(help_text="The QR code as SVG; else empty.")
     valid_up_to = _moment()
-
-

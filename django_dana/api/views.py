@@ -1,11 +1,10 @@
 """The views: find the row, call the service, show what came of it."""
 
-
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -21,7 +20,7 @@ from django_dana.api import serializers
 from django_dana.api.base import DanaView
 from django_dana.api.idempotency import answer_once
 from django_dana.api.pagination import NewestFirst
-from django_dana.models import CancelRequest, Order
+from django_dana.models import CancelRequest, Order, RefundRequest
 from django_dana.pages import asking, states
 
 VIEW_ORDER: Final = "django_dana.view_order"
@@ -29,6 +28,10 @@ ADD_ORDER: Final = "django_dana.add_order"
 CHANGE_ORDER: Final = "django_dana.change_order"
 CANCEL_ORDER: Final = "django_dana.cancel_order"
 VIEW_CANCEL: Final = "django_dana.view_cancelrequest"
+VIEW_REFUND: Final = "django_dana.view_refundrequest"
+
+#: Digits of the largest number that a key can be.
+_LONGEST_NUMBER: Final = 19
 
 
 class Ambiguous(APIException):
@@ -48,7 +51,7 @@ class RowsView(DanaView):
         search_fields: none, since parts of a text are found by reading every row.
     """
 
-    filter_backends = api_settings.DEFAULT_FILTER_BACKENDS
+    filter_backends: Any = api_settings.DEFAULT_FILTER_BACKENDS
     ordering_fields: ClassVar[tuple[str, ...]] = ()
     search_fields: ClassVar[tuple[str, ...]] = ()
     queryset: QuerySet[Any]
@@ -70,7 +73,9 @@ class RowsView(DanaView):
         if "\x00" in reference:
             raise Http404
         # some collations find "inv-1" for "INV-1"
-        found = [row for row in self.rows().filter(partner_reference_no=reference) if row.partner_reference_no == reference]
+        found = [
+            row for row in self.rows().filter(partner_reference_no=reference) if row.partner_reference_no == reference
+        ]
         if len(found) > 1:
             raise Ambiguous
         if not found and (public_id := _uuid(reference)):
@@ -79,6 +84,16 @@ class RowsView(DanaView):
             raise Http404
         order: Order = found[0]
         return order
+
+    def row(self, number: str) -> Any:
+        """Return the row of a number.
+
+        Raises:
+            Http404: there is none, or this user may not see it.
+        """
+        if not (number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER):
+            raise Http404
+        return get_object_or_404(self.rows(), pk=int(number))
 
     def shown(self, row: Any, output: type[Serializer[Any]], status: int = 200) -> Response:
         """Return the answer that shows a row."""
@@ -108,10 +123,9 @@ def _uuid(text: str) -> UUID | None:
 
 def _orders() -> QuerySet[Order]:
     """Return the orders with what their state is made of, and without their long texts."""
-    return Order.objects.defer("request_body").prefetch_related(
-        Prefetch("cancel_requests", CancelRequest.objects.defer("request_body")),
-        "refund_requests",
-    )
+    cancels: Any = Prefetch("cancel_requests", CancelRequest.objects.defer("request_body"))
+    refunds: Any = Prefetch("refund_requests", RefundRequest.objects.defer("request_body"))
+    return Order.objects.defer("request_body").prefetch_related(cancels, refunds)
 
 
 class OrderView(RowsView):
@@ -132,7 +146,7 @@ class OrderList(OrderView):
 
     def get(self, request: Request) -> Response:
         """List the orders, the latest first."""
-        conditions = self.read(serializers.OrderFilter, request.query_params)
+        conditions = self.read(serializers.OrderFilter, request.query_params.dict())
         return self.listed(self.rows().filter(**conditions), serializers.OrderOutput)
 
     def post(self, request: Request) -> Response:
@@ -199,6 +213,10 @@ def _cancel_requests() -> QuerySet[CancelRequest]:
     return CancelRequest.objects.defer("request_body", "order__request_body").select_related("order")
 
 
+def _refund_requests() -> QuerySet[RefundRequest]:
+    return RefundRequest.objects.defer("request_body", "order__request_body").select_related("order")
+
+
 class CancelRequestList(RowsView):
     """All cancel requests."""
 
@@ -208,9 +226,8 @@ class CancelRequestList(RowsView):
 
     def get(self, request: Request) -> Response:
         """List the cancel requests, the latest first."""
-        conditions = self.read(serializers.CancelRequestFilter, request.query_params)
-        rows = _of_order(self.rows(), conditions.pop("partner_reference_no", None))
-        return self.listed(rows.filter(**conditions), serializers.CancelRequestOutput)
+        conditions = self.read(serializers.CancelRequestFilter, request.query_params.dict())
+        return self.listed(self.rows().filter(**conditions), serializers.CancelRequestOutput)
 
 
 class CancelRequestDetail(RowsView):
@@ -220,13 +237,34 @@ class CancelRequestDetail(RowsView):
     permissions = {"GET": [VIEW_CANCEL]}
     throttle_scope = "django_dana.read"
 
-    def get(self, request: Request, pk: int) -> Response:
+    def get(self, request: Request, request_id: str) -> Response:
         """Show a cancel request and what comes next."""
-        return self.shown(get_object_or_404(self.rows(), pk=pk), serializers.CancelRequestOutput)
+        return self.shown(self.row(request_id), serializers.CancelRequestOutput)
 
 
-def _of_order(rows: QuerySet[Any], reference: str | None) -> QuerySet[Any]:
-    return rows if reference is None else rows.filter(Q(order__partner_reference_no=reference))
+class RefundRequestList(RowsView):
+    """All refund requests."""
+
+    queryset = _refund_requests()
+    permissions = {"GET": [VIEW_REFUND]}
+    throttle_scope = "django_dana.read"
+
+    def get(self, request: Request) -> Response:
+        """List the refund requests, the latest first."""
+        conditions = self.read(serializers.RefundRequestFilter, request.query_params.dict())
+        return self.listed(self.rows().filter(**conditions), serializers.RefundRequestOutput)
+
+
+class RefundRequestDetail(RowsView):
+    """One refund request."""
+
+    queryset = _refund_requests()
+    permissions = {"GET": [VIEW_REFUND]}
+    throttle_scope = "django_dana.read"
+
+    def get(self, request: Request, request_id: str) -> Response:
+        """Show a refund request and what comes next."""
+        return self.shown(self.row(request_id), serializers.RefundRequestOutput)
 
 
 class Status(DanaView):
@@ -236,10 +274,11 @@ class Status(DanaView):
     permission_classes = []
     throttle_classes = []
     throttle_scope = "django_dana.status"
+    rows = _orders()
 
-    def get(self, request: Request, public_id: UUID) -> Response:
+    def get(self, request: Request, public_id: str) -> Response:
         """Say the state, after asking DANA where it may know more, at most once in 10 seconds."""
-        order = get_object_or_404(Order.objects.defer("request_body"), public_id=public_id)
+        order = get_object_or_404(self.rows, public_id=_uuid(public_id))
         if request.method == "GET" and asking.is_worth_asking(order):
             order = asking.ask(order)
         state = states.state_of(order, timezone.now())
