@@ -1,9 +1,13 @@
-"""How an amount is shown to people; the windows of the staff and the pages of the buyer share it."""
+"""How amounts and payment methods are shown to people; the staff's pages and the buyer's share it."""
 
 from decimal import Decimal
 from typing import Final
 
 from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from django_dana.protocol import payment_methods
+from django_dana.protocol.payment_methods import ShownAs
 
 _SIGNS: Final = {"IDR": "Rp"}
 
@@ -13,3 +17,13 @@ def price(amount: Decimal, currency: str) -> str:
     number = number_format(amount, decimal_pos=2, force_grouping=True)
     # no-break space, so that a code never stands on another line than its number
     return f"{_SIGNS.get(currency) or currency + chr(0xA0)}{number}"
+
+
+def payment_method(pay_method: str, pay_option: str) -> str:
+    """Return what buyers call the payment method that DANA reports, such as ``GoPay``; else DANA's own word for it."""
+    method = payment_methods.reported(pay_method, pay_option)
+    if method is None:
+        return pay_option or pay_method
+    if method.shown_as is ShownAs.VIRTUAL_ACCOUNT:
+        return _("%(bank)s virtual account") % {"bank": method.name}
+    return method.name

@@ -24,9 +24,12 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "django_dana/migrations/0001_initial.py",
         "django_dana/templates/django_dana/pay.html",
         "django_dana/templates/django_dana/return.html",
+        "django_dana/static/django_dana/pages.css",
+        "django_dana/static/django_dana/pages.js",
         "django_dana/templates/admin/django_dana/order/cancel.html",
         "django_dana/locale/id/LC_MESSAGES/django.mo",
         "django_dana/management/commands/dana_simulator.py",
+        "django_dana/testing/plugin.py",
     ],
 )
 def test_the_wheel_holds(wheel_names: set[str], name: str) -> None:
