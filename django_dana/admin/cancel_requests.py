@@ -14,7 +14,7 @@ from django_dana.admin.rendering import link, pretty_text
 from django_dana.admin.tables import Table, call_table
 from django_dana.display import price
 from django_dana.models import ApiCall, CancelRequest, Order
-from django_dana.services import CANCEL_PERMISSION
+from django_dana.services.permitted import CANCEL_PERMISSION
 
 
 def can_be_asked_about(cancel_request: CancelRequest) -> bool:

@@ -33,7 +33,7 @@ from django_dana.admin.rendering import joined, link, outside_link, pretty_text,
 from django_dana.admin.tables import TABLES, Table
 from django_dana.display import price
 from django_dana.models import CancelRequest, Order
-from django_dana.services import CANCEL_PERMISSION
+from django_dana.services.permitted import CANCEL_PERMISSION
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -157,7 +157,7 @@ class OrderAdmin(AttentionColumn, Window):
                     "response_message",
                     "attempts",
                     "next_attempt_at",
-                    "asked_at",
+                    "last_sync_at",
                     "next_sync_at",
                     "note",
                     "shown_request",

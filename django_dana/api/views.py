@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -122,10 +122,8 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _orders() -> QuerySet[Order]:
-    """Return the orders with what their state is made of, and without their long texts."""
-    cancels: Any = Prefetch("cancel_requests", CancelRequest.objects.defer("request_body"))
-    refunds: Any = Prefetch("refund_requests", RefundRequest.objects.defer("request_body"))
-    return Order.objects.defer("request_body").prefetch_related(cancels, refunds)
+    """Return the orders with what their state is made of, and without their long text."""
+    return Order.objects.with_state().defer("request_body")
 
 
 class OrderView(RowsView):

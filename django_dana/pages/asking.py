@@ -1,6 +1,7 @@
 """Asking DANA for a buyer who waits: seldom, briefly, and few at once."""
 
 import logging
+import threading
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +16,15 @@ logger = logging.getLogger(__name__)
 #: DANA is asked about one order no more often than this, however often its page is loaded.
 ASK_EVERY: Final = timedelta(seconds=10)
 
+#: Seconds. A buyer looks at an empty page meanwhile, and a web thread waits.
+ASK_TIMEOUT: Final = 2.5
+
+#: So many questions of buyers run at once in a process; the next buyer is told what is known. So a DANA that hangs
+#: takes no more threads than this from the shop.
+ASK_AT_ONCE: Final = 4
+
+_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
+
 
 def is_worth_asking(order: Order) -> bool:
     """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
@@ -25,11 +35,15 @@ def is_worth_asking(order: Order) -> bool:
 
 def ask(order: Order) -> Order:
     """Return the order as it is after DANA was asked, or as it was where that was not possible."""
+    if not _asking.acquire(blocking=False):
+        return order
     try:
-        return services.sync_order(order, not_within=ASK_EVERY)
+        return services.sync_order(order, not_within=ASK_EVERY, timeout=ASK_TIMEOUT)
     except db.Error:
         raise
     except Exception:
-        # the page says what is known anyway; the workers go on asking
+        # the buyer is told what is known anyway; the workers go on asking
         logger.exception("DANA could not be asked about order %s", order.pk)
         return order
+    finally:
+        _asking.release()

@@ -120,7 +120,7 @@ PATHS = ["orders/", "cancel-requests/", "refund-requests/"]
 @pytest.mark.parametrize("path", PATHS)
 def test_a_page_takes_as_many_queries_for_many_rows_as_for_one(api: Api, path: str) -> None:
     make_requests()
-    past = {"valid_up_to": timezone.now(), "create_status": "pending"}
+    past: dict[str, Any] = {"valid_up_to": timezone.now(), "create_status": "pending"}
     order_with(**past)
     with statements() as for_one:
         api.get(path)

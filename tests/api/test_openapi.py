@@ -80,13 +80,13 @@ some = hypothesis.settings(
 ROOT_USER = {"Authorization": f"Basic {base64.b64encode(b'root:root').decode()}"}
 
 
-@operations.parametrize()
+@operations.parametrize()  # type: ignore[untyped-decorator]
 @some
 def test_whatever_is_sent(case: Any) -> None:
     case.call_and_validate(headers=ROOT_USER, excluded_checks=NO_SUCH_CHECK)
 
 
-@operations.parametrize()
+@operations.parametrize()  # type: ignore[untyped-decorator]
 @some
 def test_whatever_is_sent_to_what_is_there(case: Any) -> None:
     there = {
@@ -99,7 +99,7 @@ def test_whatever_is_sent_to_what_is_there(case: Any) -> None:
     case.call_and_validate(headers=ROOT_USER, excluded_checks=[*NO_SUCH_CHECK, checks.negative_data_rejection])
 
 
-@operations.parametrize()
+@operations.parametrize()  # type: ignore[untyped-decorator]
 @hypothesis.settings(some, max_examples=3)
 def test_whatever_nobody_sends(case: Any) -> None:
     response = case.call_and_validate(excluded_checks=[*NO_SUCH_CHECK, checks.negative_data_rejection])

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_dana import tasks
-from django_dana.api import base, urls, views
+from django_dana.api import base, serializers, urls, views
 from django_dana.models import Order, OrderState
 from tests import wire as w
 from tests.wire import Wire
@@ -105,5 +105,5 @@ def test_the_page_names_every_call_and_its_permissions() -> None:
 
 
 def test_the_page_names_every_state_and_every_filter() -> None:
-    for word in (*OrderState.values, *views.serializers.OrderFilter().fields):
+    for word in (*OrderState.values, *serializers.OrderFilter().fields):
         assert f"``{word}``" in PAGE

@@ -18,7 +18,7 @@ from tests.wire import QUERY_PATH, Wire
 pytestmark = pytest.mark.django_db
 
 BCA = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_BCA"}
-SUCCESS = {"create_status": "success", "payment_status": "initiated", "next_attempt_at": None}
+SUCCESS: dict[str, Any] = {"create_status": "success", "payment_status": "initiated", "next_attempt_at": None}
 
 
 def status(order: Order) -> dict[str, Any]:
