@@ -1,12 +1,12 @@
 """Orders by the REST API: what goes in, what comes out, and what is refused."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections
-from django.utils import timezone
 
 from django_dana import gateway, services
 from django_dana.models import CancelRequest, Order
@@ -327,4 +327,4 @@ def test_a_refusal_under_atomic_requests_is_kept_under_its_key(api: Api, monkeyp
 def test_moments_are_in_iso_8601(api: Api) -> None:
     order = new_order()
     shown = api.get(f"orders/{order.public_id}/").json()
-    assert timezone.datetime.fromisoformat(shown["created_at"]) == order.created_at
+    assert datetime.fromisoformat(shown["created_at"]) == order.created_at
