@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.validators import MinValueValidator
 from django.db import connections, models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +40,19 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
             self.filter(pk=pk).update(updated_at=timezone.now())
         # FOR UPDATE reads what is there now, also in a shop's transaction on MySQL that repeats its first read
         return self.select_for_update().get(pk=pk)
+
+    def with_state(self) -> Self:
+        """Read what ``state`` and ``is_final`` are made of together with the orders, so that a list asks no more."""
+        acted = self._related("api_calls").of(self.model.operation).may_have_acted().filter(order=OuterRef("pk"))
+        requests = [
+            Prefetch(name, self._related(name).defer("request_body")) for name in ("cancel_requests", "refund_requests")
+        ]
+        return self.prefetch_related(*requests).annotate(create_may_have_acted=Exists(acted))
+
+    def _related(self, name: str) -> Any:
+        """Return the rows of a model that is defined after this one."""
+        model: Any = self.model._meta.get_field(name).related_model
+        return model.objects.all()
 
     def free(self, now: datetime) -> Self:
         """Orders that no call holds; a lease that ran out belongs to a worker that died."""
@@ -198,6 +211,7 @@ class Order(OutboundRequest):
             models.Index(fields=["next_sync_at"], name="dana_order_sync_due"),
             models.Index(fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"),
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
+            models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
             models.Index(fields=["reference_no"], name="dana_order_by_dana"),
@@ -350,7 +364,8 @@ class Order(OutboundRequest):
     def _may_be_at_dana(self) -> bool:
         if self.create_status == self.CreateStatus.SUCCESS:
             return True
-        return self.api_calls.of(self.operation).may_have_acted().exists()
+        known: bool | None = self.__dict__.get("create_may_have_acted")
+        return self.api_calls.of(self.operation).may_have_acted().exists() if known is None else known
 
     def _has_cancel_of_unknown_end(self) -> bool:
         return any(cancel_request.is_end_unknown for cancel_request in self.cancel_requests.all())
