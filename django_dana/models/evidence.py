@@ -138,6 +138,7 @@ class Notification(models.Model):
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
+        permissions = [("view_evidence", _("Can read raw messages"))]
         indexes = [
             models.Index(fields=["verified", "-id"], name="dana_notification_verified"),
             models.Index(fields=["received_at"], name="dana_notification_received"),

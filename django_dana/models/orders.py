@@ -173,6 +173,8 @@ class Order(models.Model):
             models.Index(fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"),
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["created_at"], name="dana_order_created"),
+            models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
             models.Index(fields=["reference_no"], name="dana_order_by_dana"),
         ]
