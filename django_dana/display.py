@@ -1,4 +1,4 @@
-"""How amounts and times are shown to people: staff and buyers alike."""
+"""How amounts, times and payment methods are shown to people: staff and buyers alike."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,6 +6,10 @@ from typing import Final
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+
+from django_dana.protocol import payment_methods
+from django_dana.protocol.payment_methods import ShownAs
 
 _SIGNS: Final = {"IDR": "Rp"}
 
@@ -25,3 +29,13 @@ def moment(when: datetime) -> str:
         return time
     # a day and a month name, since 11/12 is read in two ways
     return f"{date_format(local, 'j M' if local.year == today.year else 'j M Y')}, {time}"
+
+
+def payment_method(pay_method: str, pay_option: str) -> str:
+    """Return what buyers call the payment method that DANA reports, such as ``GoPay``; else DANA's own word for it."""
+    method = payment_methods.reported(pay_method, pay_option)
+    if method is None:
+        return pay_option or pay_method
+    if method.shown_as is ShownAs.VIRTUAL_ACCOUNT:
+        return _("%(bank)s virtual account") % {"bank": method.name}
+    return method.name

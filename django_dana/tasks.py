@@ -18,7 +18,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_dana import gateway, outbox
-from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, Sweep
+from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ def retry_due() -> None:
     _sweep(due_creates, create_order)
     _sweep(due_cancels, cancel_order)
     _sweep(due_events, send_events, "order_id")
+    Sweep.objects.note_end(RETRY_DUE)
 
 
 @shared_task(ignore_result=True)
@@ -139,6 +141,7 @@ def sync_stale() -> None:
     _sweep(unanswered, sync_order)
     for order_id in paid_sample().values_list("pk", flat=True):
         sync_order(order_id)
+    Sweep.objects.note_end(SYNC_STALE)
 
 
 def abandoned() -> QuerySet[Order]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from django_dana.pages.views import PayView, ReturnView
+from django_dana.pages.views import PayView, QrView, ReturnView
 from django_dana.webhook.views import NotificationView
 
 app_name = "django_dana"
@@ -11,5 +11,6 @@ urlpatterns = [
     # With and without a trailing slash, and never a redirect: DANA would not follow one with a POST.
     re_path(r"^v1\.0/debit/notify/?$", NotificationView.as_view(), name="notify"),
     path("pay/<uuid:public_id>/", PayView.as_view(), name="pay"),
+    path("pay/<uuid:public_id>/qr.png", QrView.as_view(), name="qr"),
     path("return/<uuid:public_id>/", ReturnView.as_view(), name="return"),
 ]

@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.protocol import notation
+from django_dana.protocol import notation, payment_methods
 
 MAX_AMOUNT: Final = Decimal("9999999999999.99")
 MAX_REFERENCE: Final = 64
 #: DANA's own limit (a week in production) is left to DANA, whose sample has 16 months; this one keeps the calendar
 #: from running out.
 LONGEST_LIFETIME: Final = timedelta(days=3_660)
-#: With a longer reference QRIS can't be used.
-MAX_QRIS_REFERENCE: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +113,6 @@ _PAY_OPTION: Final[_Fields] = {
     "cardToken": _Text(64),
     "merchantToken": _Text(64),
 }
-
-_NEEDS_PHONE: Final = {
-    *("CARD", "CREDIT_CARD", "DEBIT_CARD"),
-    *(f"NETWORK_PAY_PG_{name}" for name in ("CARD", "SPAY", "OVO", "GOPAY", "LINKAJA")),
-}
-_QRIS: Final = "NETWORK_PAY_PG_QRIS"
 
 
 class Problems:
@@ -284,17 +276,31 @@ def _check_pay_option(problems: Problems, detail: Mapping[str, Any], *, referenc
         problems.add("pay_option_details", _("additionalInfo must be a dict that JSON can hold."))
         return
     phone = text(problems, "pay_option_details", extra.get("phoneNumber"), 15)
-    if not phone and {detail.get("payMethod"), detail["payOption"]} & _NEEDS_PHONE:
-        problems.add("pay_option_details", _("This payment method needs additionalInfo.phoneNumber."))
-    if detail["payOption"] == _QRIS:
-        if not store_id:
-            problems.add("external_store_id", _("QRIS needs a store id."), "required")
-        if len(reference) > MAX_QRIS_REFERENCE:
-            problems.add(
-                "partner_reference_no",
-                _("With QRIS it has at most %(longest)s characters."),
-                longest=MAX_QRIS_REFERENCE,
-            )
+    if not detail.get("payMethod"):
+        return
+    method = payment_methods.find(detail["payMethod"], detail["payOption"])
+    if method is None:
+        problems.add(
+            "pay_option_details",
+            _("DANA has no payment method %(pay_method)s with the option “%(pay_option)s”."),
+            "unknown",
+            pay_method=detail["payMethod"],
+            pay_option=detail["payOption"],
+        )
+        return
+    if method.needs_phone and not phone:
+        problems.add(
+            "pay_option_details", _("%(name)s needs additionalInfo.phoneNumber."), "required", name=method.name
+        )
+    if method.needs_store and not store_id:
+        problems.add("external_store_id", _("%(name)s needs a store id."), "required", name=method.name)
+    if len(reference) > method.max_reference:
+        problems.add(
+            "partner_reference_no",
+            _("With %(name)s it has at most %(longest)s characters."),
+            name=method.name,
+            longest=method.max_reference,
+        )
 
 
 def _is_clean(value: str, allowed: str = "") -> bool:

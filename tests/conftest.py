@@ -2,22 +2,19 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
 
 import hypothesis
 import pytest
 import time_machine
-from django.conf import settings as django_settings
-from django.db import connection
 from django.utils import translation
 
-from django_dana import services, signals, tasks
-from django_dana.models import CancelRequest, Order
+from django_dana import signals
+from django_dana.models import Order
 from tests import wire as wires
+from tests.factories import NOW, account_with
 from tests.wire import Wire
 
 # a busy machine fails no test: how long an example takes says nothing about what it shows
@@ -48,9 +45,6 @@ def missing(what: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is not there", pytrace=False)
     pytest.skip(f"{what} is not there")
-
-
-NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -91,54 +85,6 @@ def clock() -> Iterator[Clock]:
     """A clock that starts at NOW."""
     with time_machine.travel(NOW, tick=True) as traveller:
         yield Clock(traveller)
-
-
-def account_with(**options: Any) -> dict[str, Any]:
-    """Return the DANA setting of the tests with some options of the default account changed."""
-    return {"default": {**django_settings.DANA["default"], **options}}
-
-
-def new_order(**arguments: Any) -> Order:
-    """Ask for an order as a shop does."""
-    return services.create_order(**{"amount": Decimal("15000.00"), "title": "Kopi Gayo", **arguments})
-
-
-def created_order(wire: Wire, **arguments: Any) -> Order:
-    """Return an order that DANA has."""
-    wire.play(wires.code("2005400"))
-    order = new_order(**arguments)
-    tasks.create_order(order.pk)
-    return fresh(order)
-
-
-def paid_order(wire: Wire, **arguments: Any) -> Order:
-    """Return an order that is paid, as Query Payment told."""
-    order = created_order(wire, **arguments)
-    wire.play(wires.status("00", amount=str(order.amount)))
-    return services.sync_order(order)
-
-
-def fresh(order: Order) -> Order:
-    """Return the order as the database has it."""
-    return Order.objects.get(pk=order.pk)
-
-
-def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
-    """Return the cancel request as the database has it."""
-    return CancelRequest.objects.get(pk=cancel_request.pk)
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """The SQL of what is done meanwhile."""
-    heard: list[str] = []
-
-    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
-        heard.append(sql)
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        yield heard
 
 
 @pytest.fixture

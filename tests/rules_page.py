@@ -34,7 +34,7 @@ TABLES = (
 )
 
 
-def page() -> str:
+def rules_page() -> str:
     """Return the whole page."""
     return "\n".join([INTRODUCTION, *(line for table in TABLES for line in _table(*table))])
 
@@ -64,4 +64,4 @@ def _row(first: str, *others: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(page(), end="")  # noqa: T201
+    print(rules_page(), end="")  # noqa: T201

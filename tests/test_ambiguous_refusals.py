@@ -12,7 +12,8 @@ from django_dana import services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Act, Wire
 
 pytestmark = pytest.mark.django_db

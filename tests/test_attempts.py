@@ -12,7 +12,8 @@ from django_dana import services, tasks
 from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, fresh_cancel, new_order
+from tests.conftest import Clock
+from tests.factories import created_order, fresh, fresh_cancel, new_order
 from tests.wire import Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -113,7 +114,7 @@ def test_the_evidence_of_an_unexpected_reply_is_kept(dana: Wire, act: Act) -> No
 
 
 def test_a_refused_connection_is_an_attempt_too(clock: Clock, settings: Any) -> None:
-    from tests.conftest import account_with
+    from tests.factories import account_with
 
     settings.DANA = account_with(BASE_URL="http://127.0.0.1:9")
     states = run_series(new_order(), clock)

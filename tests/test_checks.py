@@ -13,7 +13,6 @@ import pytest
 from celery import Celery
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Tags
 from django.core.checks.registry import registry
 from django.core.management import call_command
@@ -30,18 +29,12 @@ from django_dana.conf import SANDBOX_PUBLIC_KEY
 from django_dana.exceptions import InvalidKey
 from django_dana.webhook.views import NotificationView
 from tests.celery import app as celery_app
+from tests.factories import clean_account_with, clean_account_without
 from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
 
 DOCS = Path(__file__).parent.parent / "docs" / "checks.rst"
 
 Found = Callable[..., list[str]]
-
-GOOD = dict(django_settings.DANA["default"])
-
-
-def account_with(**options: Any) -> dict[str, Any]:
-    """Return a setting with one good account, some options changed."""
-    return {"default": {**GOOD, **options}}
 
 
 def ids(messages: list[CheckMessage]) -> list[str]:
@@ -54,7 +47,7 @@ def found(settings: Any) -> Found:
     """Run the check over the default account with some options changed."""
 
     def run(**options: Any) -> list[str]:
-        settings.DANA = account_with(**options)
+        settings.DANA = clean_account_with(**options)
         return ids(check_setting())
 
     return run
@@ -68,12 +61,6 @@ def in_production(found: Found) -> Found:
         return found(**{"ENVIRONMENT": "production", **options})
 
     return run
-
-
-def without(*names: str) -> dict[str, Any]:
-    """Return the setting with some options of the default account left out."""
-    options = account_with()["default"]
-    return {"default": {name: value for name, value in options.items() if name not in names}}
 
 
 def der(key: Any) -> str:
@@ -141,7 +128,7 @@ def test_path_cannot_be_imported(settings: Any, value: str) -> None:
 
 def give_accounts() -> dict[str, Any]:
     """A function for the setting."""
-    return account_with()
+    return clean_account_with()
 
 
 def test_path_of_function(settings: Any) -> None:
@@ -156,7 +143,7 @@ def test_no_default_account(settings: Any) -> None:
 
 @pytest.mark.parametrize("alias", [5, "", "x" * 101, None])
 def test_bad_alias(settings: Any, alias: object) -> None:
-    settings.DANA = {**account_with(), alias: {}}
+    settings.DANA = {**clean_account_with(), alias: {}}
     assert ids(check_setting()) == ["E005"]
 
 
@@ -181,7 +168,7 @@ def test_unknown_option_without_a_likely_name(settings: Any, name: Any) -> None:
 
 @pytest.mark.parametrize("name", ["ENVIRONMENT", "MERCHANT_ID", "PARTNER_ID", "NOTIFICATION_URL", "MCC"])
 def test_missing_option(settings: Any, found: Found, name: str) -> None:
-    settings.DANA = without(name)
+    settings.DANA = clean_account_without(name)
     assert ids(check_setting()) == ["E008"]
     assert found(**{name: None}) == ["E008"]
     assert found(**{name: ""}) == ["E008"]
@@ -341,7 +328,7 @@ def test_long_channel_id(found: Found) -> None:
 
 
 def test_no_private_key(settings: Any, found: Found) -> None:
-    settings.DANA = without("PRIVATE_KEY")
+    settings.DANA = clean_account_without("PRIVATE_KEY")
     assert ids(check_setting()) == ["E026"]
     assert found(PRIVATE_KEY="") == ["E026"]
 
@@ -590,16 +577,16 @@ def test_ssl_redirect_behind_proxy(settings: Any, found: Found) -> None:
 
 
 def test_each_account_is_checked(settings: Any) -> None:
-    settings.DANA = {**account_with(), "toko": {**account_with()["default"], "TIMEOUT": 0}}
+    settings.DANA = {**clean_account_with(), "toko": {**clean_account_with()["default"], "TIMEOUT": 0}}
     [message] = check_setting()
     assert message.msg.startswith('DANA["toko"]["TIMEOUT"]')
 
 
 def test_one_merchant_in_two_environments(settings: Any) -> None:
-    live = account_with(ENVIRONMENT="production")["default"]
-    settings.DANA = {**account_with(), "live": live}
+    live = clean_account_with(ENVIRONMENT="production")["default"]
+    settings.DANA = {**clean_account_with(), "live": live}
     assert ids(check_setting()) == ["W009", "W009"]
-    settings.DANA = {**account_with(), "again": account_with()["default"]}
+    settings.DANA = {**clean_account_with(), "again": clean_account_with()["default"]}
     assert ids(check_setting()) == []
 
 
@@ -629,7 +616,7 @@ def test_no_message_holds_a_secret(settings: Any, found: Found) -> None:
     assert secret[:24] not in repr(check_setting())
 
 
-junk = st.one_of(
+junk_option = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
@@ -644,9 +631,9 @@ junk = st.one_of(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(conf.OPTIONS)), junk))
+@given(st.dictionaries(st.sampled_from(sorted(conf.OPTIONS)), junk_option))
 def test_checks_never_raise(options: dict[str, Any]) -> None:
-    with override_settings(DANA=account_with(**options)):
+    with override_settings(DANA=clean_account_with(**options)):
         check_setting()
         check_vault()
 
@@ -668,7 +655,7 @@ def test_command_is_content_with_the_settings_of_the_tests() -> None:
 
 
 def test_command_asks_the_vault_at_deploy(settings: Any) -> None:
-    settings.DANA = account_with(PRIVATE_KEY=no_vault)
+    settings.DANA = clean_account_with(PRIVATE_KEY=no_vault)
     call_command("check", tags=["django_dana"], stdout=io.StringIO())
     with pytest.raises(SystemCheckError, match=r"django_dana\.E009"):
         call_command("check", tags=["django_dana"], deploy=True)

@@ -12,7 +12,8 @@ from django_dana.models import ApiCall
 from django_dana.protocol import response_codes
 from django_dana.protocol.response_codes import Outcome, Rule
 from tests import wire as w
-from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,8 @@ from django_dana import services, tasks
 from django_dana.client.http import QUERY_PATH
 from django_dana.models import ApiCall, Notification, Order
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import created_order, fresh, new_order, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_dana import conf
 from django_dana.exceptions import InvalidKey, UnknownAccount
+from tests.factories import DEFAULT_ACCOUNT, clean_account_with, clean_account_without
 from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
-
-GOOD = dict(django_settings.DANA["default"])
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def account(settings: Any) -> Any:
     """Return the default account with some options changed."""
 
     def make(**options: Any) -> conf.Account:
-        settings.DANA = {"default": {**GOOD, **options}}
+        settings.DANA = clean_account_with(**options)
         return conf.account("default")
 
     return make
@@ -130,7 +128,7 @@ def test_notification_path_and_site(account: Any) -> None:
 def test_required_option_missing(settings: Any, account: Any, name: str, nothing: object) -> None:
     with pytest.raises(ImproperlyConfigured, match=rf"DANA\['default'\] has no {name}"):
         account(**{name: nothing})
-    settings.DANA = {"default": {option: value for option, value in GOOD.items() if option != name}}
+    settings.DANA = clean_account_without(name)
     with pytest.raises(ImproperlyConfigured, match=name):
         conf.account("default")
 
@@ -149,20 +147,20 @@ def test_account_is_frozen(account: Any) -> None:
 
 
 def test_override_settings() -> None:
-    with override_settings(DANA={"default": {**GOOD, "MERCHANT_ID": "other"}}):
+    with override_settings(DANA=clean_account_with(MERCHANT_ID="other")):
         assert conf.account("default").merchant_id == "other"
-    assert conf.account("default").merchant_id == GOOD["MERCHANT_ID"]
+    assert conf.account("default").merchant_id == DEFAULT_ACCOUNT["MERCHANT_ID"]
 
 
 def test_several_accounts(settings: Any) -> None:
-    settings.DANA = {"default": GOOD, "toko": {**GOOD, "MERCHANT_ID": "other"}}
+    settings.DANA = {"default": DEFAULT_ACCOUNT, "toko": {**DEFAULT_ACCOUNT, "MERCHANT_ID": "other"}}
     assert [(account.alias, account.merchant_id) for account in conf.accounts()] == [
-        ("default", GOOD["MERCHANT_ID"]),
+        ("default", DEFAULT_ACCOUNT["MERCHANT_ID"]),
         ("toko", "other"),
     ]
 
 
-@pytest.mark.parametrize("setting", [{}, {"toko": GOOD}])
+@pytest.mark.parametrize("setting", [{}, {"toko": DEFAULT_ACCOUNT}])
 def test_unknown_account(settings: Any, setting: dict[str, Any]) -> None:
     settings.DANA = setting
     with pytest.raises(UnknownAccount, match="'default'"):
@@ -176,7 +174,7 @@ def test_no_setting_at_all(settings: Any) -> None:
 
 def from_a_table() -> dict[str, Any]:
     """What a shop that keeps its merchants in a table returns."""
-    return {"default": {**GOOD, "MERCHANT_ID": os.environ["MERCHANT_OF_THE_TEST"]}}
+    return {"default": {**DEFAULT_ACCOUNT, "MERCHANT_ID": os.environ["MERCHANT_OF_THE_TEST"]}}
 
 
 def test_dotted_path_is_called_each_time(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from django_dana.simulator.control import ACTIONS
 from django_dana.simulator.faults import CALL_KINDS, CALLS, NOTIFY, NOTIFY_KINDS, Fault
-from tests.rules_page import page
+from tests.rules_page import rules_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_the_page_of_the_rules_is_the_tables() -> None:
-    assert (DOCS / "rules.rst").read_text() == page(), "run: python -m tests.rules_page > docs/rules.rst"
+    assert (DOCS / "rules.rst").read_text() == rules_page(), "run: python -m tests.rules_page > docs/rules.rst"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from django.test import Client
 from django_dana.models import Notification, Order
 from django_dana.protocol import signing
 from tests import keys
-from tests.conftest import account_with, new_order
+from tests.factories import account_with, new_order
 from tests.notices import PATH, assert_answer, compact, headers, notice, send, state
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 RUNS = int(os.environ.get("FUZZ_RUNS") or (2_000 if os.environ.get("CI") else 500))
 SEED = int(os.environ.get("FUZZ_SEED") or 20261121)
 
-Message = tuple[bytes, dict[str, str]]
-Damage = Callable[[random.Random, bytes, dict[str, str]], Message]
+SignedMessage = tuple[bytes, dict[str, str]]
+Damage = Callable[[random.Random, bytes, dict[str, str]], SignedMessage]
 
 NASTY = [
     *(b"\x00", b"\xff", b"\xed\xa0\x80", b'"', b"\\", b"\\u0000", b"\\ud800", b"{", b"}", b"[", b"]", b",", b":"),
@@ -36,35 +36,35 @@ NASTY = [
 # -- the body ---------------------------------------------------------------------------------------------------------
 
 
-def flip_bits(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def flip_bits(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     damaged = bytearray(body)
     for _ in range(dice.randint(1, 4)):
         damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
     return bytes(damaged), given
 
 
-def cut(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def cut(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     start, end = sorted(dice.sample(range(len(body) + 1), 2))
     return dice.choice([body[:end], body[start:], body[:start] + body[end:]]), given
 
 
-def insert(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def insert(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     place = dice.randrange(len(body) + 1)
     return body[:place] + dice.choice(NASTY) * dice.choice([1, 1, 2, 50]) + body[place:], given
 
 
-def splice(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def splice(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     start, end = sorted(dice.sample(range(len(body) + 1), 2))
     place = dice.randrange(len(body) + 1)
     return body[:place] + body[start:end] + body[place:], given
 
 
-def swap_values(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def swap_values(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     old, new = dice.choice([(b"15000.00", b"00000.01"), (b'"00"', b'"05"'), (b"IDR", b"USD"), (b"2166", b"2167")])
     return body.replace(old, new), given
 
 
-def reorder(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def reorder(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     try:
         items = list(json.loads(body).items())
         dice.shuffle(items)
@@ -76,7 +76,7 @@ def reorder(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
 # -- the headers ------------------------------------------------------------------------------------------------------
 
 
-def change_header(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def change_header(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     name = dice.choice(["X-Signature", "X-Timestamp"])
     value = given[name]
     place = dice.randrange(len(value))
@@ -84,20 +84,20 @@ def change_header(dice: random.Random, body: bytes, given: dict[str, str]) -> Me
     return body, {**given, name: value[:place] + letter + value[place + 1 :]}
 
 
-def drop_header(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def drop_header(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     name = dice.choice(["X-Signature", "X-Timestamp"])
     return body, {other: value for other, value in given.items() if other != name}
 
 
-def swap_headers(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def swap_headers(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     return body, {**given, "X-Signature": given["X-Timestamp"], "X-Timestamp": given["X-Signature"]}
 
 
-def sign_as_stranger(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def sign_as_stranger(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     return body, headers(body, key=dice.choice([keys.STRANGER_PRIVATE_KEY, keys.SHOP_PRIVATE_KEY]))
 
 
-def sign_another_path(dice: random.Random, body: bytes, given: dict[str, str]) -> Message:
+def sign_another_path(dice: random.Random, body: bytes, given: dict[str, str]) -> SignedMessage:
     return body, headers(body, path=dice.choice(["/", "", "/dana/", PATH + "//", PATH + "?", PATH.title()]))
 
 

@@ -21,7 +21,7 @@ from django_dana.models import Notification, Order
 from django_dana.protocol import notation
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
-from tests.conftest import account_with, new_order, statements
+from tests.factories import account_with, new_order, statements
 from tests.notices import PATH, assert_answer, compact, headers, notice, send, state
 
 pytestmark = pytest.mark.django_db
@@ -216,7 +216,7 @@ def test_content_types_and_accept_headers_change_nothing(client: Client, content
     assert_answer(client.generic("POST", PATH, body, content_type, headers=forged), "4015600")
 
 
-LENGTHS = {
+CONTENT_LENGTHS = {
     "-1": ("4015600", 401),
     "": ("4015600", 401),
     "0": ("4015600", 401),
@@ -227,7 +227,7 @@ LENGTHS = {
 }
 
 
-@pytest.mark.parametrize(("length", "answer"), LENGTHS.items(), ids=lambda value: str(value)[:9])
+@pytest.mark.parametrize(("length", "answer"), CONTENT_LENGTHS.items(), ids=lambda value: str(value)[:9])
 def test_odd_content_lengths(client: Client, order: Order, length: str, answer: tuple[str, int]) -> None:
     body = compact(notice(order))
     assert_answer(client.generic("POST", PATH, body, "application/json", CONTENT_LENGTH=length), *answer)

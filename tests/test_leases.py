@@ -26,7 +26,8 @@ from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.transitions import LockedOrder
 from tests import wire as w
-from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order
+from tests.conftest import Clock
+from tests.factories import Death, account_with, created_order, fresh, fresh_cancel, new_order
 from tests.notices import PATH, facts, notify
 from tests.wire import Act, Heard, Wire
 
@@ -107,7 +108,7 @@ def in_background() -> Iterator[Callable[[Callable[[], Any]], threading.Thread]]
         assert not thread.is_alive()
 
 
-def names(order: Order) -> list[str]:
+def outbox_names(order: Order) -> list[str]:
     return list(order.outbox.order_by("id").values_list("name", flat=True))
 
 
@@ -133,11 +134,11 @@ def test_two_clicks_on_cancel_make_one_request(dana: Wire) -> None:
 def test_two_notifications_at_once_pay_once(dana: Wire) -> None:
     for _ in range(ROUNDS):
         order = created_order(dana)
-        before = names(order).count("order_paid")
+        before = outbox_names(order).count("order_paid")
         results = at_once(*[lambda order=order: notify(Client(), order).json()["responseCode"]] * 4)
         assert results == ["2005600"] * 4
         assert fresh(order).payment_status == "paid"
-        assert (before, names(order).count("order_paid")) == (0, 1)
+        assert (before, outbox_names(order).count("order_paid")) == (0, 1)
         outcomes = sorted(Notification.objects.filter(order=order).values_list("outcome", flat=True))
         assert outcomes == ["applied", "known", "known", "known"]
 
@@ -177,7 +178,7 @@ def test_two_workers_at_one_cancel_make_one_call(dana: Wire) -> None:
         assert at_once(*[lambda request=request: tasks.cancel_order(request.pk)] * 4) == [None] * 4
         assert len(dana.bodies(CANCEL_PATH)) == 1
         assert (fresh_cancel(request).status, fresh_cancel(request).attempts) == ("success", 1)
-        assert names(order).count("order_cancelled") <= 1
+        assert outbox_names(order).count("order_cancelled") <= 1
 
 
 @needs_a_server
@@ -241,7 +242,7 @@ def test_two_workers_send_an_event_once_and_in_order(dana: Wire, told: list[str]
         assert at_once(*[lambda order=order: tasks.send_events(order.pk)] * 4) == [None] * 4
         tasks.send_events(order.pk)
         assert told == ["order_created", "order_paid"]
-        assert names(order) == []
+        assert outbox_names(order) == []
 
 
 @needs_a_server
@@ -292,7 +293,7 @@ def test_a_notification_is_applied_while_the_reply_to_a_cancel_is_on_its_way(
     assert meanwhile.payment_status == ("paid" if status == "00" else "initiated")
     assert (order.payment_status, fresh_cancel(request).status) == ("cancelled", "success")
     assert (order.paid_at is not None) == (status == "00")
-    assert names(order).count("order_cancelled") == 1
+    assert outbox_names(order).count("order_cancelled") == 1
     assert order.lease_token is None
 
 
@@ -311,7 +312,7 @@ def test_a_notification_that_overtakes_the_reply_to_a_create_is_not_weakened_by_
     worker.join(10)
     order = fresh(order)
     assert (order.create_status, order.payment_status, order.needs_attention) == ("success", "paid", "")
-    assert names(order) == ["order_created", "order_paid"]
+    assert outbox_names(order) == ["order_created", "order_paid"]
 
 
 @needs_a_server
@@ -428,10 +429,6 @@ def test_a_late_answer_to_a_question_changes_nothing_but_closes_its_row(
     gateway.ask(order.pk)
     assert fresh(order).payment_status == "initiated"
     assert ApiCall.objects.get(operation="query").duration_ms is not None
-
-
-class Death(BaseException):
-    """The worker is killed."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from django_dana.client.http import Client, Credentials
 from django_dana.exceptions import UnexpectedReply
 from django_dana.models import Order
 from django_dana.protocol import notation
-from django_dana.protocol.messages import Address, CancelOrder, CreateOrder, QueryPayment, promised_address
+from django_dana.protocol.messages import CancelOrder, CreateOrder, QueryPayment
 from django_dana.protocol.response_codes import Outcome
 from tests import wire as w
 from tests.keys import SHOP_PRIVATE_KEY
@@ -71,7 +71,11 @@ CANCEL_REPLY = {
     "additionalInfo": {},
 }
 
-CIMB = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB", "transAmount": CREATE_SAMPLE["amount"]}
+CIMB_PAY_OPTION = {
+    "payMethod": "VIRTUAL_ACCOUNT",
+    "payOption": "VIRTUAL_ACCOUNT_CIMB",
+    "transAmount": CREATE_SAMPLE["amount"],
+}
 
 
 def create(**changes: Any) -> CreateOrder:
@@ -179,7 +183,7 @@ def test_create_with_everything() -> None:
         create(
             sub_merchant_id="D-1",
             external_store_id="S-1",
-            pay_option_details=[CIMB],
+            pay_option_details=[CIMB_PAY_OPTION],
             buyer={"nickname": "Budi"},
             goods=[item],
             shipping=[{"cityName": "Takengon"}],
@@ -190,7 +194,7 @@ def test_create_with_everything() -> None:
         **CREATE_SAMPLE,
         "subMerchantId": "D-1",
         "externalStoreId": "S-1",
-        "payOptionDetails": [CIMB],
+        "payOptionDetails": [CIMB_PAY_OPTION],
         "additionalInfo": {
             "order": {
                 "orderTitle": "Payment Gateway Order",
@@ -254,37 +258,6 @@ def test_query_names_division_and_store() -> None:
     }
 
 
-# -- where the buyer pays -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("pay_method", "pay_option", "address"),
-    [
-        ("BALANCE", "", Address.PAGE),
-        *(
-            ("VIRTUAL_ACCOUNT", f"VIRTUAL_ACCOUNT_{bank}", Address.CODE)
-            for bank in ("BCA", "BNI", "MANDIRI", "BSI_PAYMENT", "BRI", "BTPN", "CIMB", "PERMATA", "PANI")
-        ),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_QRIS", Address.CODE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_OVO", Address.NONE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_SPAY", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_GOPAY", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PG_LINKAJA", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PL_INDODANA", Address.PAGE),
-        ("NETWORK_PAY", "NETWORK_PAY_PC_INDOMARET", Address.EITHER),
-        ("OTC", "", Address.EITHER),
-        ("CREDIT_CARD", "NETWORK_PAY_PG_CARD", Address.PAGE),
-        ("SOMETHING_NEW", "SOMETHING_NEW", Address.PAGE),
-    ],
-)
-def test_promised_address(pay_method: str, pay_option: str, address: Address) -> None:
-    assert promised_address([{"payMethod": pay_method, "payOption": pay_option}]) is address
-
-
-def test_promised_address_of_danas_own_page() -> None:
-    assert promised_address([]) is Address.PAGE
-
-
 # -- answers --------------------------------------------------------------------------------------------------------
 
 
@@ -318,7 +291,7 @@ def test_answer_to_create(wire: Wire, client: Client) -> None:
 def test_answer_to_create_of_a_virtual_account(wire: Wire, client: Client) -> None:
     answer = {name: value for name, value in CREATE_REPLY.items() if name != "webRedirectUrl"}
     wire.play(w.answer({**answer, "additionalInfo": {"paymentCode": "8099990012345678"}}))
-    reply = client.create_order(create(pay_option_details=[CIMB]).body(), external_id="1")
+    reply = client.create_order(create(pay_option_details=[CIMB_PAY_OPTION]).body(), external_id="1")
     assert (reply.payment_code, reply.web_redirect_url) == ("8099990012345678", "")
 
 

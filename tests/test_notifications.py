@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import BytesIO
 from typing import Any, NoReturn
 
@@ -22,12 +22,11 @@ from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
-from tests.conftest import NOW, Clock, account_with, fresh, new_order, statements
+from tests.conftest import Clock
+from tests.factories import NOW, PAID_AT, account_with, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
 
 pytestmark = pytest.mark.django_db
-
-PAID_AT = datetime(2026, 11, 21, 9, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def order(clock: Clock) -> Order:
     return order
 
 
-def heard() -> Notification:
+def stored() -> Notification:
     """Return the one message that was kept."""
     return Notification.objects.get()
 
@@ -59,7 +58,7 @@ def test_the_message_is_kept_as_it_came(client: Client, order: Order) -> None:
     body = compact(notice(order, note="café ☕"))
     sent = headers(body)
     send(client, body, sent)
-    message = heard()
+    message = stored()
     assert message.body == body.decode()
     assert {name.lower(): value for name, value in message.headers.items()}.items() >= {
         "x-signature": sent["X-Signature"],
@@ -124,7 +123,7 @@ def test_another_amount_is_acknowledged_but_not_paid(client: Client, order: Orde
     order = fresh(order)
     assert (order.payment_status, order.needs_attention, order.paid_at) == ("initiated", "amount_differs", None)
     assert order.next_sync_at is not None
-    assert heard().outcome == "attention"
+    assert stored().outcome == "attention"
     assert [event.name for event in OutboxEvent.objects.all()] == ["order_needs_attention"]
 
 
@@ -225,7 +224,7 @@ def test_a_wrong_signature_is_stored_and_touches_nothing(client: Client, order: 
     before = state()
     assert_answer(send(client, compact(notice(order)), key=keys.STRANGER_PRIVATE_KEY), "4015600")
     assert state() == before
-    message = heard()
+    message = stored()
     assert (message.verified, message.verified_by, message.order, message.outcome) == (
         False,
         "",
@@ -240,7 +239,7 @@ def test_a_signed_body_that_is_no_object(client: Client, order: Order, body: byt
     before = state()
     assert_answer(send(client, body), "4005601")
     assert state() == before
-    assert (heard().verified, heard().outcome) == (True, "bad_shape")
+    assert (stored().verified, stored().outcome) == (True, "bad_shape")
 
 
 @pytest.mark.parametrize("name", ["originalPartnerReferenceNo", "merchantId", "latestTransactionStatus", "amount"])
@@ -252,8 +251,8 @@ def test_a_missing_mandatory_field(client: Client, order: Order, name: str, how:
         del content[name]
     assert_answer(send(client, compact(content)), "4005602")
     assert state() == before
-    assert heard().outcome == "bad_shape"
-    assert name in heard().error
+    assert stored().outcome == "bad_shape"
+    assert name in stored().error
 
 
 WRONG_FIELDS: dict[str, dict[str, Any]] = {
@@ -294,7 +293,7 @@ def test_an_unknown_order(client: Client, clock: Clock, changes: Callable[[Order
     before = state()
     assert_answer(notify(client, order, **changes(order)), "4045601")
     assert state() == before
-    assert (heard().order, heard().outcome) == (None, "unknown_order")
+    assert (stored().order, stored().outcome) == (None, "unknown_order")
 
 
 def test_of_two_references_that_a_collation_holds_for_one_the_exact_one_is_paid(client: Client, clock: Clock) -> None:
@@ -437,7 +436,7 @@ def test_an_account_turned_to_another_environment_books_nothing_of_its_former_on
     before = state()
     assert_answer(notify(client, order), "4045601")
     assert state() == before
-    assert (heard().verified, heard().outcome) == (True, "unknown_order")
+    assert (stored().verified, stored().outcome) == (True, "unknown_order")
     settings.DANA = account_with(ENVIRONMENT=then)
     assert_answer(notify(client, order), "2005600")
 
@@ -491,7 +490,11 @@ def test_while_its_own_key_is_out_of_reach_dana_is_told_to_try_again(
     settings.DANA = account_with(**broken)
     body = compact(notice(order))
     assert_answer(send(client, body), "5005601")
-    assert (heard().verified, heard().outcome, heard().body) == (False, "failed", body.decode())
+    assert (stored().verified, stored().outcome, stored().body) == (
+        False,
+        "failed",
+        body.decode(),
+    )
     assert "s3cret" not in caplog.text
     settings.DANA = whole
     assert_answer(send(client, body), "2005600")
@@ -598,8 +601,12 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
     with monkeypatch.context() as patch:
         patch.setattr(transitions.LockedOrder, "reported", fail)
         assert_answer(send(client, body, sent), "5005601")
-    assert (heard().outcome, heard().order, heard().body) == ("failed", order, body.decode())
-    assert heard().error == "ZeroDivisionError"
+    assert (stored().outcome, stored().order, stored().body) == (
+        "failed",
+        order,
+        body.decode(),
+    )
+    assert stored().error == "ZeroDivisionError"
     assert facts(order) == before
     assert "A notification was not applied" in caplog.text
     assert_answer(send(client, body, sent), "2005600")
@@ -624,7 +631,7 @@ def test_inside_atomic_requests_the_evidence_survives(
     monkeypatch.setattr(transitions.LockedOrder, where, fail)
     assert_answer(notify(client, order), "5005601")
     assert inside == [False]
-    assert heard().outcome == "failed"
+    assert stored().outcome == "failed"
     assert fresh(order).payment_status == "initiated"
     assert not OutboxEvent.objects.exists()
 
@@ -708,4 +715,4 @@ def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
 def test_the_time_of_the_answer_is_that_of_jakarta(client: Client, order: Order, clock: Clock) -> None:
     clock.to(NOW + timedelta(hours=10))
     assert notify(client, order)["X-TIMESTAMP"].startswith("2026-11-22T02:30:0")
-    assert timezone.now() - heard().received_at < timedelta(seconds=5)
+    assert timezone.now() - stored().received_at < timedelta(seconds=5)

@@ -17,7 +17,7 @@ from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import CancelRequest, Order
 from django_dana.transitions import StatusReport
 from tests import wire as w
-from tests.conftest import NOW, fresh, new_order
+from tests.factories import NOW, fresh, new_order
 from tests.wire import Act, Heard, Wire
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,8 @@ from django.test import Client
 from django_dana import outbox, services, signals, tasks
 from django_dana.models import CancelRequest, Order, OutboxEvent
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import Death, created_order, fresh, new_order, paid_order
 from tests.notices import notify
 from tests.wire import Wire
 
@@ -160,10 +161,6 @@ def test_a_failing_shop_does_not_change_the_order(dana: Wire, clock: Clock, conn
 
 
 # -- crashes and crowds -----------------------------------------------------------------------------------------------
-
-
-class Death(BaseException):
-    """The worker is killed."""
 
 
 def test_a_worker_that_dies_while_sending_loses_nothing(order: Order, clock: Clock, connect: Connect) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """The files in the wheel."""
     builder = WheelBuilder(str(ROOT))
     wheel = next(builder.build(directory=str(tmp_path_factory.mktemp("dist")), versions=["standard"]))
@@ -24,20 +24,23 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "django_dana/migrations/0001_initial.py",
         "django_dana/templates/django_dana/pay.html",
         "django_dana/templates/django_dana/return.html",
-        "django_dana/templates/admin/django_dana/order/cancel.html",
+        "django_dana/static/django_dana/pages.css",
+        "django_dana/static/django_dana/pages.js",
+        "django_dana/templates/admin/django_dana/order/give_back.html",
+        "django_dana/static/django_dana/admin.css",
         "django_dana/locale/id/LC_MESSAGES/django.mo",
         "django_dana/management/commands/dana_simulator.py",
     ],
 )
-def test_the_wheel_holds(names: set[str], name: str) -> None:
-    assert name in names
+def test_the_wheel_holds(wheel_names: set[str], name: str) -> None:
+    assert name in wheel_names
 
 
-def test_the_wheel_holds_all_of_the_package_and_nothing_else(names: set[str]) -> None:
+def test_the_wheel_holds_all_of_the_package_and_nothing_else(wheel_names: set[str]) -> None:
     package = ROOT / "django_dana"
     files = {str(path.relative_to(ROOT)) for path in package.rglob("*") if path.is_file()}
     wanted = {name for name in files if "__pycache__" not in name}
-    assert {name for name in names if ".dist-info/" not in name} == wanted
+    assert {name for name in wheel_names if ".dist-info/" not in name} == wanted
 
 
 def test_the_readmes_commands_are_those_that_are_promised() -> None:

@@ -6,33 +6,34 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import DatabaseError, connection, connections
 from django.test import Client, RequestFactory
-from django.urls import resolve
-from django.utils import timezone, translation
+from django.test.utils import override_script_prefix
+from django.urls import resolve, reverse
+from django.utils import timezone
 
-from django_dana import gateway, services
+from django_dana import gateway, services, tasks
 from django_dana.client.http import QUERY_PATH
 from django_dana.models import CancelRequest, Order
 from django_dana.pages import states, views
+from django_dana.protocol.payment_methods import PayOption
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import QRIS, account_with, created_order, fresh, new_order, order_with, paid_order, statements
+from tests.keys import SHOP_PRIVATE_KEY
+from tests.snippets import DOCS, python_blocks
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
 
 SUCCESS = {"create_status": "success", "payment_status": "initiated", "next_attempt_at": None}
 REFRESH = re.compile(r'<meta http-equiv="refresh" content="([^"]*)">')
-
-
-def order_with(*, order_arguments: dict[str, Any] | None = None, **fields: Any) -> Order:
-    """Return an order in some state, whatever led to it."""
-    order = new_order(**(order_arguments or {}))
-    Order.objects.filter(pk=order.pk).update(**fields)
-    return fresh(order)
 
 
 def payable(**fields: Any) -> Order:
@@ -56,7 +57,7 @@ def come_back(client: Client, order: Order, query: str = "", **extra: Any) -> An
     return client.get(f"/dana/return/{order.public_id}/{query}", **extra)
 
 
-def state(response: Any) -> str:
+def shown_state(response: Any) -> str:
     """Return the name of the state that a page shows."""
     assert response.status_code == 200
     return str(response.context["state"].name)
@@ -110,7 +111,7 @@ def test_only_get_and_head(client: Client, page: str, method: str) -> None:
 @pytest.mark.parametrize("load", [pay, come_back])
 def test_it_needs_no_login(client: Client, settings: Any, load: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
-    assert state(load(client, payable(payment_status="paid"))) == "paid"
+    assert shown_state(load(client, payable(payment_status="paid"))) == "paid"
 
 
 @pytest.mark.parametrize("page", ["pay", "return"])
@@ -137,7 +138,7 @@ def test_it_runs_outside_atomic_requests(client: Client, monkeypatch: pytest.Mon
 def test_a_title_is_text(client: Client, load: Any) -> None:
     order = order_with(order_arguments={"title": "<script>alert(1)</script>"}, payment_status="paid")
     html = load(client, order).content.decode()
-    assert "<script" not in html
+    assert "<script>" not in html
     assert "&lt;script&gt;" in html
 
 
@@ -149,7 +150,7 @@ class Addresses(HTMLParser):
         self.tags: set[str] = set()
         self.loaded: list[str] = []
         self.links: list[str] = []
-        self.handlers: list[str] = []
+        self.inline: list[str] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -160,17 +161,20 @@ class Addresses(HTMLParser):
             elif name in ("src", "srcset", "href", "xlink:href", "data", "action", "poster", "background"):
                 self.loaded.append(value or "")
             elif name == "style" or name.startswith("on"):
-                self.handlers.append(name)
+                self.inline.append(name)
+        if tag == "style" or (tag == "script" and not dict(attrs).get("src")):
+            self.inline.append(tag)
 
 
-QRIS = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
 VIRTUAL_ACCOUNT = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
 SHOP = "https://shop.example/done"
 
 
 @pytest.mark.parametrize("load", [pay, come_back])
 @pytest.mark.parametrize("what", ["new", "paid", "refused", "virtual account", "qris"])
-def test_it_loads_nothing_from_anywhere(client: Client, monkeypatch: pytest.MonkeyPatch, load: Any, what: str) -> None:
+def test_it_loads_its_own_two_files_and_nothing_else(
+    client: Client, monkeypatch: pytest.MonkeyPatch, load: Any, what: str
+) -> None:
     monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
     arguments = {"return_url": SHOP}
     if what == "virtual account":
@@ -182,52 +186,89 @@ def test_it_loads_nothing_from_anywhere(client: Client, monkeypatch: pytest.Monk
         order = order_with(order_arguments=arguments, **fields, next_attempt_at=None)
     html = load(client, order).content.decode()
     found = Addresses(html)
-    assert found.loaded == []
-    assert found.handlers == []
-    assert not found.tags & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
-    assert not re.search(r"@import|url\(", html)
+    assert found.loaded == ["/static/django_dana/pages.css", "/static/django_dana/pages.js"]
+    assert found.inline == []
+    assert not found.tags & {"img", "iframe", "object", "embed", "form", "base"}
     ours = {SHOP, "?", f"/dana/pay/{order.public_id}/", f"/dana/return/{order.public_id}/"}
+    ours.add(f"/dana/pay/{order.public_id}/qr.png")
     assert set(found.links) <= ours
+
+
+def test_its_files_load_nothing_either() -> None:
+    for name in ("pages.css", "pages.js"):
+        path = finders.find(f"django_dana/{name}")
+        assert path is not None
+        assert not re.search(r"@import|url\(|https?://|innerHTML|eval", Path(path).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("static_url", "files"),
+    [("static/", "'self'"), ("https://cdn.example/s/", "'self' https://cdn.example"), ("/s/", "'self'")],
+)
+@pytest.mark.usefixtures("no_questions")
+def test_the_browser_is_told_to_run_nothing_else(client: Client, settings: Any, static_url: str, files: str) -> None:
+    settings.STATIC_URL = static_url
+    policy = pay(client, payable(payment_status="paid"))["Content-Security-Policy"]
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == rules["base-uri"] == rules["frame-ancestors"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == files
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("policy", ["default-src 'self'", None])
+@pytest.mark.usefixtures("no_questions")
+def test_a_shop_with_templates_of_its_own_sets_another_policy(policy: str | None) -> None:
+    order = order_with(payment_status="paid")
+    view = views.PayView.as_view(content_security_policy=policy)
+    response = view(RequestFactory().get("/"), public_id=order.public_id)
+    assert response.get("Content-Security-Policy") == policy
 
 
 ALL_STATES = [state for state in vars(states).values() if isinstance(state, states.State)]
 
 
 @pytest.mark.parametrize("view", [views.PayView, views.ReturnView])
-@pytest.mark.parametrize("language", ["en", "id"])
 @pytest.mark.parametrize("state", ALL_STATES, ids=lambda state: state.name)
 @pytest.mark.usefixtures("no_questions")
-def test_every_state_has_a_plain_sentence_in_both_languages(
-    view: Any, language: str, state: states.State, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_state_has_a_plain_sentence(view: Any, state: states.State) -> None:
     order = order_with(create_status="success", payment_code="8578")
-    monkeypatch.setattr(views, "_is_worth_asking", lambda order, state: False)
     page = view()
     page.setup(RequestFactory().get("/"))
-    with translation.override(language):
-        html = page.show(order, state).content.decode()
-        # who comes back and could still pay waits for DANA's word
-        shown = states.CONFIRMING if view is views.ReturnView and state is states.PAYABLE else state
-        for words in (str(shown.heading), str(shown.sentence)):
-            assert words.replace("'", "&#x27;") in html
-            assert len(words) > 3
-    with translation.override("en" if language == "id" else "id"):
-        assert str(shown.sentence).replace("'", "&#x27;") not in html
+    html = page.show(order, state).content.decode()
+    # who comes back and could still pay waits for DANA's word
+    shown = states.CONFIRMING if view is views.ReturnView and state is states.PAYABLE else state
+    for words in (str(shown.heading), str(shown.sentence)):
+        assert words.replace("'", "&#x27;") in html
+        assert len(words) > 3
 
 
-def test_nobody_is_told_that_nothing_was_charged_when_that_is_not_known() -> None:
-    # DANA's message of the payment may have been lost before the cancel
-    assert "Nothing was charged" not in str(states.CANCELLED.sentence)
-    assert "your money goes back" in str(states.CANCELLED.sentence)
+NOTHING = "Nothing was charged"
+OVO = PayOption.ewallet("OVO", phone_number="081234567890")
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_known"),
+    [
+        # DANA's message of the payment may have been lost before the cancel
+        ({**SUCCESS, "payment_status": "cancelled"}, False),
+        ({"create_status": "failed", "next_attempt_at": None}, True),
+        ({"create_status": "pending"}, True),
+        ({"payment_status": "expired"}, True),
+        (SUCCESS, True),
+        ({**SUCCESS, "payment_status": "not_found", "web_redirect_url": w.PAGE}, False),
+        # the wallet may have asked on the phone, whatever we know of the create
+        ({"create_status": "pending", "pay_option_details": [OVO]}, False),
+        ({"create_status": "failed", "next_attempt_at": None, "pay_option_details": [OVO]}, False),
+        ({**SUCCESS, "payment_status": "not_found", "pay_option_details": [OVO]}, False),
+        ({**SUCCESS, "payment_status": "paid", "needs_attention": "paid_after_closed"}, False),
+    ],
+)
+@pytest.mark.parametrize("load", [pay, come_back])
 @pytest.mark.usefixtures("no_questions")
-def test_a_nonce_of_the_shop_allows_the_style(monkeypatch: pytest.MonkeyPatch) -> None:
-    order = order_with(payment_status="paid")
-    view = views.PayView()
-    view.setup(RequestFactory().get("/"))
-    html = view.show(order, states.PAID, csp_nonce="abc").content.decode()
-    assert '<style nonce="abc">' in html
+def test_that_nothing_was_charged_is_said_where_it_is_known(
+    client: Client, load: Any, fields: dict[str, Any], *, is_known: bool
+) -> None:
+    assert (NOTHING in load(client, order_with(**fields)).content.decode()) is is_known
 
 
 @pytest.mark.parametrize(("language", "price"), [("id", "Rp15.000,00"), ("en", "Rp15,000.00")])
@@ -238,6 +279,7 @@ def test_it_speaks_the_buyers_language(client: Client, language: str, price: str
     assert f'<html lang="{language}">' in html
     assert price in html
     assert ("Terima kasih" in html) is (language == "id")
+    assert response["Content-Language"] == language
 
 
 @pytest.mark.usefixtures("no_questions")
@@ -253,44 +295,44 @@ def test_another_currency_is_named(client: Client) -> None:
     ("fields", "name"),
     [
         ({}, "preparing"),
-        ({"create_status": "pending"}, "delayed"),
-        ({"create_status": "failed", "next_attempt_at": timezone.now()}, "delayed"),
+        ({"create_status": "pending"}, "preparing"),
+        ({"create_status": "failed", "next_attempt_at": timezone.now()}, "preparing"),
         ({"create_status": "failed", "next_attempt_at": None}, "refused"),
         ({"needs_attention": "account"}, "preparing"),
-        ({**SUCCESS, "needs_attention": "no_address"}, "start-again"),
-        (SUCCESS, "start-again"),
+        ({**SUCCESS, "needs_attention": "no_address"}, "start_again"),
+        (SUCCESS, "start_again"),
         ({**SUCCESS, "payment_status": "paying"}, "confirming"),
         ({**SUCCESS, "payment_status": "paid"}, "paid"),
-        ({**SUCCESS, "payment_status": "paid", "needs_attention": "paid_after_closed"}, "paid"),
-        ({**SUCCESS, "payment_status": "paid", "needs_attention": "conflict"}, "checked"),
-        ({**SUCCESS, "web_redirect_url": w.PAGE, "needs_attention": "amount_differs"}, "checked"),
-        ({**SUCCESS, "needs_attention": "unknown_status"}, "checked"),
-        ({**SUCCESS, "needs_attention": "unsettled"}, "checked"),
+        ({**SUCCESS, "payment_status": "paid", "needs_attention": "paid_after_closed"}, "in_review"),
+        ({**SUCCESS, "payment_status": "paid", "needs_attention": "conflict"}, "in_review"),
+        ({**SUCCESS, "web_redirect_url": w.PAGE, "needs_attention": "amount_differs"}, "in_review"),
+        ({**SUCCESS, "needs_attention": "unknown_status"}, "in_review"),
+        ({**SUCCESS, "needs_attention": "unsettled"}, "in_review"),
         ({**SUCCESS, "payment_status": "cancelled"}, "cancelled"),
-        ({**SUCCESS, "payment_status": "cancelled", "paid_at": timezone.now()}, "given-back"),
-        ({**SUCCESS, "payment_status": "refunded", "paid_at": timezone.now()}, "given-back"),
+        ({**SUCCESS, "payment_status": "cancelled", "paid_at": timezone.now()}, "cancelled"),
+        ({**SUCCESS, "payment_status": "refunded", "paid_at": timezone.now()}, "refunded"),
         ({**SUCCESS, "payment_status": "expired"}, "expired"),
-        ({"create_status": "failed", "payment_status": "not_found", "next_attempt_at": None}, "start-again"),
+        ({"create_status": "failed", "payment_status": "not_found", "next_attempt_at": None}, "start_again"),
     ],
 )
 def test_states(client: Client, fields: dict[str, Any], name: str) -> None:
     response = pay(client, order_with(**fields))
-    assert state(response) == name
+    assert shown_state(response) == name
     html = response.content.decode()
-    assert not re.search(r"\b[245]\d{6}\b", re.sub("<style.*?</style>", "", html, flags=re.DOTALL)), "a code of DANA"
+    assert not re.search(r"\b[245]\d{6}\b", html), "a code of DANA"
 
 
 @pytest.mark.parametrize(("create_status", "name"), [("success", "confirming"), ("new", "expired")])
 def test_after_its_time(client: Client, clock: Clock, create_status: str, name: str) -> None:
     order = order_with(create_status=create_status, web_redirect_url=w.PAGE)
     clock.forward(minutes=31)
-    assert state(pay(client, order)) == name
+    assert shown_state(pay(client, order)) == name
 
 
 def test_nobody_is_sent_to_pay_while_a_cancel_is_under_way(client: Client) -> None:
     order = payable()
     services.cancel_order(order)
-    assert state(pay(client, order)) == "cancelling"
+    assert shown_state(pay(client, order)) == "cancelling"
     CancelRequest.objects.update(status="failed", unfinished=None)
     assert pay(client, order).status_code == 302
 
@@ -309,7 +351,7 @@ def test_on_to_dana(client: Client) -> None:
 )
 def test_a_strange_address_is_neither_followed_nor_shown(client: Client, url: str) -> None:
     response = pay(client, payable(web_redirect_url=url))
-    assert state(response) == "start-again"
+    assert shown_state(response) == "start_again"
     assert url not in response.content.decode()
 
 
@@ -335,8 +377,10 @@ def test_nonsense_in_the_address_counts_as_nothing(client: Client, query: str) -
 def test_a_virtual_account_is_shown_to_copy(client: Client) -> None:
     response = pay(client, with_code(VIRTUAL_ACCOUNT, "8578012345678901"))
     html = response.content.decode()
-    assert "<output>8578012345678901</output>" in html
-    assert "CIMB Niaga" in html
+    assert "<span>8578</span><span>0123</span><span>4567</span><span>8901</span></output>" in html
+    assert 'data-copy="8578012345678901"' in html
+    assert "Virtual account number at CIMB Niaga" in html
+    assert "With the app of CIMB Niaga" in html
     assert refresh(response) == "15;url=?n=1"
 
 
@@ -344,7 +388,8 @@ def test_a_code_of_a_till_is_shown_without_a_bank(client: Client) -> None:
     method = {"payMethod": "OTC", "payOption": "NETWORK_PAY_PC_INDOMARET"}
     html = pay(client, with_code(method, "<b>1")).content.decode()
     assert "Payment code" in html
-    assert "<output>&lt;b&gt;1</output>" in html
+    assert "<span>&lt;b&gt;1</span></output>" in html
+    assert "at the counter (Indomaret)" in html
 
 
 def test_qris_is_drawn(client: Client) -> None:
@@ -354,35 +399,178 @@ def test_qris_is_drawn(client: Client) -> None:
     assert "00020101021226660014ID.DANA.WWW" not in html
 
 
+def test_the_qr_code_can_be_saved_while_it_can_be_paid(client: Client) -> None:
+    order = with_code(QRIS, "00020101021226660014ID.DANA.WWW", external_store_id="1")
+    path = f"/dana/pay/{order.public_id}/qr.png"
+    assert f'href="{path}" download' in pay(client, order).content.decode()
+    response = client.get(path)
+    assert response["Content-Type"] == "image/png"
+    assert response["Content-Disposition"].startswith("attachment;")
+    assert "no-store" in response["Cache-Control"]
+    assert response.content.startswith(b"\x89PNG")
+    Order.objects.update(payment_status="paid")
+    assert client.get(path).status_code == 404
+
+
+def test_there_is_no_qr_code_of_anything_else(client: Client) -> None:
+    assert client.get(f"/dana/pay/{with_code(VIRTUAL_ACCOUNT, '8578').public_id}/qr.png").status_code == 404
+    order = with_code(QRIS, "x" * 5000, external_store_id="1")
+    assert client.get(f"/dana/pay/{order.public_id}/qr.png").status_code == 404
+
+
 def test_a_qris_content_that_no_qr_code_holds_is_shown_as_text(client: Client) -> None:
     html = pay(client, with_code(QRIS, "x" * 5000, external_store_id="1")).content.decode()
     assert "<svg" not in html
-    assert "<output>xxx" in html
+    assert "<span>xxx" in html
 
 
 def test_the_last_moment_to_pay_names_its_time_zone(client: Client, settings: Any, clock: Clock) -> None:
     settings.TIME_ZONE = "Asia/Jakarta"
     html = pay(client, with_code(VIRTUAL_ACCOUNT, "8578")).content.decode()
     assert "Pay before: Nov. 21, 2026, 5 p.m. WIB" in html
+    assert 'data-seconds-left="1800"' in html or 'data-seconds-left="1799"' in html
 
 
-def test_the_pay_page_never_asks_dana(client: Client, no_questions: None) -> None:
+def test_the_pay_page_does_not_ask_dana_where_the_return_page_will(client: Client, no_questions: None) -> None:
     pay(client, payable(payment_status="paying"))
+    pay(client, with_code(VIRTUAL_ACCOUNT, "8578"))
+
+
+# -- a wallet that asks on the phone --------------------------------------------------------------------------------
+
+
+def prompted(wire: Wire, **arguments: Any) -> Order:
+    """Return an order that the buyer's wallet asks about."""
+    wire.play(w.code("2005400", webRedirectUrl=""))
+    order = new_order(pay_option_details=[OVO], **arguments)
+    tasks.create_order(order.pk)
+    return fresh(order)
+
+
+def test_a_wallet_that_asks_on_the_phone_has_a_page_of_its_own(client: Client, dana: Wire) -> None:
+    order = prompted(dana)
+    dana.play(w.status("01", amount="15000.00"))
+    response = pay(client, order)
+    assert shown_state(response) == "payable"
+    html = response.content.decode()
+    assert "Confirm on your phone" in html
+    assert "OVO asks you on the phone whose number ends in 890." in html
+    assert "081234567890" not in html
+    for wrong in ("start again", "Nothing was charged", "Pay the amount below", "I have paid"):
+        assert wrong not in html
+    assert refresh(response) == "15;url=?n=1"
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+def test_dana_is_asked_from_the_page_of_such_a_wallet(client: Client, dana: Wire, clock: Clock, load: Any) -> None:
+    order = prompted(dana)
+    dana.play(w.status("01", amount="15000.00"))
+    for _ in range(3):
+        response = load(client, order)
+        assert shown_state(response) == "payable"
+        assert "Confirm on your phone" in response.content.decode()
+    assert len(dana.bodies(QUERY_PATH)) == 1
+    clock.forward(seconds=11)
+    dana.play(w.status("00", amount="15000.00"))
+    assert shown_state(load(client, order)) == "paid"
+
+
+def test_a_number_that_was_erased_is_not_missed(client: Client, dana: Wire) -> None:
+    order = prompted(dana)
+    Order.objects.update(pay_option_details=[{"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_OVO"}])
+    dana.play(w.status("01", amount="15000.00"))
+    assert "OVO asks you on your phone." in pay(client, order).content.decode()
+
+
+# -- the script -----------------------------------------------------------------------------------------------------
+
+
+def key_on_page(response: Any) -> str:
+    """Return the word by which the script knows what the page says."""
+    found = re.search(r' data-key="([^"]+)"', response.content.decode())
+    return found[1] if found else ""
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+def test_the_script_hears_of_a_change_and_of_nothing_else(
+    client: Client, monkeypatch: pytest.MonkeyPatch, load: Any
+) -> None:
+    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    order = with_code(VIRTUAL_ACCOUNT, "8578")
+    key = key_on_page(load(client, order))
+    answer = load(client, order, "?poll=1")
+    assert answer.json() == {"key": key}
+    assert "no-store" in answer["Cache-Control"]
+    Order.objects.update(payment_status="paid")
+    assert load(client, order, "?poll=1").json()["key"] not in ("", key)
+    assert key_on_page(load(client, order)) == ""
+
+
+def test_the_script_hears_that_the_way_to_dana_is_there(client: Client) -> None:
+    order = order_with()
+    key = key_on_page(pay(client, order))
+    assert pay(client, order, "?poll=1").json() == {"key": key}
+    Order.objects.update(**SUCCESS, web_redirect_url=w.PAGE)
+    assert pay(client, order, "?poll=1").json()["key"] != key
+
+
+def test_the_return_page_asks_dana_also_for_the_script(client: Client, dana: Wire) -> None:
+    order = created_order(dana)
+    dana.play(w.status("00", amount="15000.00"))
+    key = come_back(client, order, "?poll=1").json()["key"]
+    assert key.startswith("paid")
+    assert len(dana.bodies(QUERY_PATH)) == 1
 
 
 # -- on the way back ------------------------------------------------------------------------------------------------
+
+
+def test_thirty_loads_are_at_most_one_call_one_key_and_no_further_lock(
+    client: Client, dana: Wire, settings: Any
+) -> None:
+    order = created_order(dana)
+    dana.play(w.status("01", amount="15000.00"))
+    keys_read: list[int] = []
+
+    def vault() -> str:
+        keys_read.append(1)
+        return SHOP_PRIVATE_KEY
+
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY=vault)
+    come_back(client, order)
+    asked_for_key = len(keys_read)
+    with statements() as heard:
+        for _ in range(29):
+            assert shown_state(come_back(client, order)) == "confirming"
+    assert len(dana.bodies(QUERY_PATH)) == 1
+    assert len(keys_read) == asked_for_key <= 1
+    assert [sql for sql in heard if not sql.startswith("SELECT") or "FOR UPDATE" in sql] == []
+
+
+def test_so_many_questions_at_once_and_no_more(client: Client, dana: Wire) -> None:
+    order = created_order(dana)
+    for _ in range(views.ASK_AT_ONCE):
+        assert views._asking.acquire(blocking=False)
+    try:
+        assert shown_state(come_back(client, order)) == "confirming"
+        assert dana.bodies(QUERY_PATH) == []
+    finally:
+        for _ in range(views.ASK_AT_ONCE):
+            views._asking.release()
+    dana.play(w.status("00", amount="15000.00"))
+    assert shown_state(come_back(client, order)) == "paid"
 
 
 def test_it_asks_dana_at_most_once_in_ten_seconds(client: Client, dana: Wire, clock: Clock) -> None:
     order = created_order(dana, return_url="/done/")
     dana.play(w.status("01", amount="15000.00"))
     for _ in range(3):
-        assert state(come_back(client, order)) == "confirming"
+        assert shown_state(come_back(client, order)) == "confirming"
     assert len(dana.bodies(QUERY_PATH)) == 1
     clock.forward(seconds=11)
     dana.play(w.status("00", amount="15000.00"))
-    assert state(come_back(client, order)) == "paid"
-    assert state(come_back(client, order)) == "paid"
+    assert shown_state(come_back(client, order)) == "paid"
+    assert shown_state(come_back(client, order)) == "paid"
     assert len(dana.bodies(QUERY_PATH)) == 2
 
 
@@ -391,7 +579,7 @@ def test_what_the_address_says_is_not_believed(client: Client, dana: Wire) -> No
     dana.play(w.status("01", amount="15000.00"))
     query = f"?originalPartnerReferenceNo={order.partner_reference_no}&status=SUCCESS&latestTransactionStatus=00"
     response = come_back(client, order, query)
-    assert state(response) == "confirming"
+    assert shown_state(response) == "confirming"
     assert refresh(response) == "2;url=?n=1"
     assert fresh(order).payment_status == "initiated"
 
@@ -425,14 +613,14 @@ def test_it_asks_only_where_the_buyer_may_have_paid(client: Client, fields: dict
 def test_a_dana_that_does_not_answer_breaks_nothing(client: Client, dana: Wire, act: Any) -> None:
     order = created_order(dana)
     dana.play(act)
-    assert state(come_back(client, order)) == "confirming"
+    assert shown_state(come_back(client, order)) == "confirming"
 
 
 def test_a_dana_that_hangs_is_waited_for_no_longer_than_the_time_out(client: Client, dana: Wire) -> None:
     order = created_order(dana)
     dana.play(w.hang(dana))
     began = time.monotonic()
-    assert state(come_back(client, order)) == "confirming"
+    assert shown_state(come_back(client, order)) == "confirming"
     assert time.monotonic() - began < 5
     assert len(dana.bodies(QUERY_PATH)) == 1
 
@@ -442,7 +630,7 @@ def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.M
         raise RuntimeError("something unforeseen")
 
     monkeypatch.setattr(gateway, "ask", ask)
-    assert state(come_back(client, payable())) == "confirming"
+    assert shown_state(come_back(client, payable())) == "confirming"
 
 
 def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,11 +642,21 @@ def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pyt
         come_back(client, payable())
 
 
-def test_at_the_end_it_leads_back_to_the_shop(client: Client, dana: Wire) -> None:
+def test_after_good_news_it_leads_back_to_the_shop(client: Client, dana: Wire) -> None:
     response = come_back(client, paid_order(dana, return_url="https://shop.example/done?a=1&b=2"))
     html = response.content.decode()
     assert refresh(response) == "5;url=https://shop.example/done?a=1&amp;b=2"
+    assert 'data-forward="https://shop.example/done?a=1&amp;b=2" data-forward-after="5"' in html
     assert 'href="https://shop.example/done?a=1&amp;b=2"' in html
+
+
+@pytest.mark.parametrize("fields", [{"payment_status": "cancelled"}, {"payment_status": "expired"}, SUCCESS])
+@pytest.mark.usefixtures("no_questions")
+def test_it_leads_nobody_away_from_bad_news(client: Client, fields: dict[str, Any]) -> None:
+    response = come_back(client, order_with(order_arguments={"return_url": SHOP}, **fields))
+    assert refresh(response) == ""
+    assert "data-forward" not in response.content.decode()
+    assert f'href="{SHOP}"' in response.content.decode()
 
 
 @pytest.mark.parametrize("query", ["", f"?n={views.MAX_RELOADS}"])
@@ -466,7 +664,7 @@ def test_it_leads_nowhere_by_itself_before_the_end(client: Client, dana: Wire, q
     order = created_order(dana, return_url=SHOP)
     dana.play(w.status("02", amount="15000.00"))
     response = come_back(client, order, query)
-    assert state(response) == "confirming"
+    assert shown_state(response) == "confirming"
     assert SHOP not in refresh(response)
     assert f'href="{SHOP}"' in response.content.decode()
 
@@ -474,7 +672,19 @@ def test_it_leads_nowhere_by_itself_before_the_end(client: Client, dana: Wire, q
 def test_without_an_address_it_stays(client: Client, dana: Wire) -> None:
     response = come_back(client, paid_order(dana))
     assert refresh(response) == ""
-    assert "Back to the shop" not in response.content.decode()
+    assert "data-forward" not in response.content.decode()
+
+
+@pytest.mark.parametrize("load", [pay, come_back])
+@pytest.mark.parametrize("prefix", ["/", "/shop/"])
+@pytest.mark.parametrize("fields", [{}, {"payment_status": "paid"}, {"payment_status": "expired"}])
+def test_there_is_always_a_way_back_to_the_shop(
+    client: Client, load: Any, prefix: str, fields: dict[str, Any], no_questions: None
+) -> None:
+    order = order_with(**fields)
+    with override_script_prefix(prefix):
+        html = load(client, order).content.decode()
+    assert re.search(rf'href="{prefix}">Back to the shop', html)
 
 
 @pytest.mark.parametrize(
@@ -487,8 +697,71 @@ def test_it_never_leads_to_a_strange_address(client: Client, url: str, load: Any
     assert url not in response.content.decode()
 
 
+# -- what the buyer can look up -------------------------------------------------------------------------------------
+
+
+def test_when_it_was_paid_and_when_it_goes_back(client: Client, dana: Wire, clock: Clock, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Jakarta"
+    order = paid_order(dana)
+    html = pay(client, order).content.decode()
+    assert "<dt>Paid on</dt><dd>Nov. 21, 2026, 4:30 p.m. WIB</dd>" in html
+    assert "Given back on" not in html
+    clock.forward(hours=1)
+    dana.play(w.code("2005700", cancelTime="2026-11-21T17:30:00+07:00"))
+    tasks.cancel_order(services.cancel_order(order).pk)
+    html = pay(client, order).content.decode()
+    assert shown_state(pay(client, order)) == "cancelled"
+    assert "<dt>Given back on</dt><dd>Nov. 21, 2026, 5:30 p.m. WIB</dd>" in html
+
+
 def test_the_routes_carry_their_marks() -> None:
     for page in ("pay", "return"):
         view = resolve(f"/dana/{page}/{uuid.uuid4()}/").func
         assert view.login_required is False  # type: ignore[attr-defined]
         assert view._non_atomic_requests == {"default"}  # type: ignore[attr-defined]
+
+
+# -- the documentation ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_on_overriding_names_all_blocks_and_all_context(client: Client, dana: Wire) -> None:
+    page = (DOCS / "buyer_pages.rst").read_text()
+    folder = Path(views.__file__).parents[1] / "templates" / "django_dana"
+    blocks = {name for path in folder.glob("*.html") for name in re.findall(r"{% block (\w+) %}", path.read_text())}
+    assert blocks
+    given: set[str] = set()
+    for response in (
+        pay(client, with_code(VIRTUAL_ACCOUNT, "8578")),
+        come_back(client, paid_order(dana, return_url="/done/")),
+    ):
+        given |= {name for layer in response.context[0].dicts if "order" in layer for name in layer}
+    assert {"order", "state", "code_groups", "forward_after"} <= given
+    for word in sorted(blocks | given - {"LANGUAGE_CODE"} | {"may_still_pay"}):
+        assert f"``{word}``" in page, word
+
+
+def test_the_routes_of_the_page_on_overriding_work(client: Client, settings: Any) -> None:
+    [block] = python_blocks("buyer_pages.rst")
+    routes = ModuleType("routes_of_the_docs")
+    exec(block, routes.__dict__)  # noqa: S102  our own documentation
+    settings.ROOT_URLCONF = routes
+    order = payable(payment_status="paid")
+    for page in ("pay", "return"):
+        url = reverse(f"django_dana:{page}", args=[order.public_id])
+        assert "https://img.shop.example" in client.get(url)["Content-Security-Policy"]
+
+
+def test_the_examples_of_the_page_on_custom_checkout_work(client: Client, dana: Wire) -> None:
+    names: dict[str, Any] = {}
+    for block in python_blocks("custom_checkout.rst"):
+        exec(block, names)  # noqa: S102  our own documentation
+    assert set(names["problems"]) == {"pay_option_details"}
+    dana.play(w.code("2005400", webRedirectUrl="", additionalInfo={"paymentCode": "80777081234"}))
+    tasks.create_order(names["order"].pk)
+    assert "8077" in client.get(names["response"]["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("call", re.findall(r"``PayOption\.(.*?)``", (DOCS / "custom_checkout.rst").read_text()))
+def test_every_method_of_the_page_on_custom_checkout_is_accepted(call: str) -> None:
+    detail = eval(f"PayOption.{call}", {"PayOption": PayOption})  # noqa: S307  our own documentation
+    assert new_order(pay_option_details=[detail], external_store_id="S-1").pay_option_details

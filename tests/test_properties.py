@@ -19,7 +19,7 @@ from django_dana.models import CancelRequest, Order
 from django_dana.protocol import response_codes
 from django_dana.protocol.response_codes import NO_REPLY, UNEXPECTED, Outcome
 from tests import wire as w
-from tests.conftest import NOW, fresh, fresh_cancel, new_order
+from tests.factories import NOW, fresh, fresh_cancel, new_order
 from tests.wire import Act, Heard, Wire
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from django_dana import services
 from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
-from tests.conftest import Clock, new_order
+from tests.conftest import Clock
+from tests.factories import new_order
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +93,7 @@ def test_a_create_that_failed_for_good_is_settled(clock: Clock) -> None:
     assert not is_kept(order)
 
 
-def cancel(order: Order, **values: Any) -> None:
+def add_cancel(order: Order, **values: Any) -> None:
     CancelRequest.objects.create(
         **{"order": order, "amount": order.amount, "request_body": "{}", "give_up_at": timezone.now(), **values}
     )
@@ -116,12 +117,12 @@ UNSETTLED: dict[str, Callable[[], Order]] = {
 }
 
 UNSETTLED_BESIDE: dict[str, Callable[[Order], Any]] = {
-    "a new cancel": cancel,
-    "a pending cancel": lambda order: cancel(order, status="pending"),
-    "a cancel with unknown end": lambda order: cancel(
+    "a new cancel": add_cancel,
+    "a pending cancel": lambda order: add_cancel(order, status="pending"),
+    "a cancel with unknown end": lambda order: add_cancel(
         order, status="aborted", unfinished=None, needs_attention="end_unknown"
     ),
-    "a refused cancel that nobody has looked at": lambda order: cancel(
+    "a refused cancel that nobody has looked at": lambda order: add_cancel(
         order, status="failed", unfinished=None, needs_attention="refused"
     ),
     "an event to be told": lambda order: OutboxEvent.objects.create(name="order_paid", order=order),
@@ -147,7 +148,7 @@ def test_what_is_unsettled_beside_it_keeps_it(clock: Clock, add: Callable[[Order
 
 def test_a_finished_cancel_and_a_lease_that_ran_out_keep_nothing(clock: Clock) -> None:
     order = settled_order(payment_status="cancelled", lease_token=uuid.uuid4(), lease_until=later(minutes=1))
-    cancel(order, status="success", unfinished=None)
+    add_cancel(order, status="success", unfinished=None)
     clock.forward(days=91)
     prune()
     assert not is_kept(order)

@@ -74,7 +74,7 @@ QUERY_ROWS: list[Row] = [
     ("unexpected", "Unexpected response", PENDING, (ASK_AGAIN,)),
 ]
 
-ALL = [(table, code) for table in (CREATE, CANCEL, QUERY) for code in table.rows]
+ALL_ROWS = [(table, code) for table in (CREATE, CANCEL, QUERY) for code in table.rows]
 
 
 def check(table: Table, row: Row) -> None:
@@ -113,7 +113,7 @@ def test_codes_belong_to_their_service(table: Table, service: str) -> None:
 
 
 def test_these_may_be_the_echo_of_our_own_success() -> None:
-    assert [code for table, code in ALL if table.rows[code].may_mask_success] == [
+    assert [code for table, code in ALL_ROWS if table.rows[code].may_mask_success] == [
         "4045418",
         "4035700",
         "4045700",
@@ -122,7 +122,7 @@ def test_these_may_be_the_echo_of_our_own_success() -> None:
 
 
 def test_these_fail_and_are_tried_again() -> None:
-    assert [code for table, code in ALL if table.rows[code].is_tried_again] == [
+    assert [code for table, code in ALL_ROWS if table.rows[code].is_tried_again] == [
         "4035415",
         "5005400",
         "4035714",
@@ -133,15 +133,15 @@ def test_these_fail_and_are_tried_again() -> None:
 
 
 def test_these_say_that_dana_lacks_the_order() -> None:
-    assert [code for table, code in ALL if table.rows[code].order_unknown] == ["4045701", "4045501"]
+    assert [code for table, code in ALL_ROWS if table.rows[code].order_unknown] == ["4045701", "4045501"]
 
 
 def test_these_ask_for_patience() -> None:
-    assert [code for table, code in ALL if table.rows[code].asks_for_patience] == ["4295400", "4295700", "4295500"]
+    assert [code for table, code in ALL_ROWS if table.rows[code].asks_for_patience] == ["4295400", "4295700", "4295500"]
 
 
 def test_these_are_definite_refusals() -> None:
-    for table, code in ALL:
+    for table, code in ALL_ROWS:
         rule = table.rows[code]
         assert rule.is_definite_refusal == (rule.outcome is FAILED and TRY_AGAIN not in rule.follow_up)
 
@@ -159,12 +159,12 @@ def test_an_undocumented_code_is_never_guessed(table: Table, code: str) -> None:
 
 
 def test_find() -> None:
-    for table, code in ALL:
+    for table, code in ALL_ROWS:
         if code not in (NO_REPLY, UNEXPECTED):
             assert table.find(code) is table.rows[code]
 
 
-@pytest.mark.parametrize(("table", "code"), ALL, ids=[f"{table.service}-{code}" for table, code in ALL])
+@pytest.mark.parametrize(("table", "code"), ALL_ROWS, ids=[f"{table.service}-{code}" for table, code in ALL_ROWS])
 def test_row_says_what_to_do_and_where_it_stands(table: Table, code: str) -> None:
     rule = table.rows[code]
     assert rule.advice.endswith(".")

@@ -22,14 +22,15 @@ from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
-from tests.conftest import Clock, account_with, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def clerk() -> User:
+def canceller() -> User:
     user = User.objects.create_user("clerk")
     user.user_permissions.add(Permission.objects.get(codename="cancel_order"))
     return user
@@ -282,10 +283,10 @@ def refusal(order: Order, **arguments: Any) -> dict[str, list[str]]:
     return caught.value.message_dict
 
 
-def test_cancel_body_and_evidence(dana: Wire, clerk: User) -> None:
+def test_cancel_body_and_evidence(dana: Wire, canceller: User) -> None:
     order = created_order(dana, external_store_id="S1", sub_merchant_id="D1")
     dana.play(w.code("2005700"))
-    request = services.cancel_order(order, reason="stock ran out", requested_by=clerk)
+    request = services.cancel_order(order, reason="stock ran out", requested_by=canceller)
     tasks.cancel_order(request.pk)
     assert json.loads(dana.bodies(CANCEL_PATH)[0]) == {
         "originalPartnerReferenceNo": order.partner_reference_no,
@@ -299,7 +300,7 @@ def test_cancel_body_and_evidence(dana: Wire, clerk: User) -> None:
         "additionalInfo": {},
     }
     request = fresh_cancel(request)
-    assert (request.requested_by, request.amount, request.reason) == (clerk, order.amount, "stock ran out")
+    assert (request.requested_by, request.amount, request.reason) == (canceller, order.amount, "stock ran out")
 
 
 def test_cancel_before_any_create_call_is_refused(dana: Wire) -> None:
@@ -368,8 +369,8 @@ def test_cancel_needs_the_permission(dana: Wire) -> None:
     assert CancelRequest.objects.count() == 0
 
 
-def test_retry_cancel_needs_the_permission(dana: Wire, clerk: User) -> None:
-    request = services.cancel_order(created_order(dana), requested_by=clerk)
+def test_retry_cancel_needs_the_permission(dana: Wire, canceller: User) -> None:
+    request = services.cancel_order(created_order(dana), requested_by=canceller)
     with pytest.raises(PermissionDenied):
         services.retry_cancel(request, requested_by=User.objects.create_user("visitor"))
 

@@ -14,12 +14,11 @@ from django_dana.models import CancelRequest, Order
 from django_dana.protocol import response_codes
 from django_dana.transitions import CallResult, PayAt, StatusReport
 from tests import wire as w
-from tests.conftest import Clock, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.conftest import Clock
+from tests.factories import PAID_AT, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import Act, Wire
 
 pytestmark = pytest.mark.django_db
-
-PAID_AT = datetime(2026, 11, 21, 9, 31, tzinfo=UTC)
 
 
 def notified(order: Order, status: str, *, amount: str = "15000.00", currency: str = "IDR") -> Order:
@@ -32,7 +31,7 @@ def notified(order: Order, status: str, *, amount: str = "15000.00", currency: s
     return fresh(order)
 
 
-def answered(order: Order, code: str, pay_at: PayAt | None = None) -> Order:
+def create_answered(order: Order, code: str, pay_at: PayAt | None = None) -> Order:
     """Apply the end of a create call that was under way meanwhile."""
     with transitions.locked_order(order.pk, conf.account(order.account)) as ledger:
         ledger.create_answered(CallResult(rule=response_codes.CREATE.rows[code], code=code), pay_at)
@@ -53,7 +52,7 @@ def cancelled_by_us(dana: Wire, order: Order, act: Act) -> CancelRequest:
     return fresh_cancel(cancel_request)
 
 
-def aborted(dana: Wire, clock: Clock, order: Order) -> CancelRequest:
+def cancel_unanswered(dana: Wire, clock: Clock, order: Order) -> CancelRequest:
     """Cancel an order while DANA does not answer at all."""
     dana.play(w.hang_up)
     cancel_request = services.cancel_order(fresh(order))
@@ -119,7 +118,7 @@ def test_a_notification_before_the_create_reply_proves_the_order(dana: Wire, clo
 def test_a_late_refusal_never_weakens_what_a_notification_proved(dana: Wire, clock: Clock, code: str) -> None:
     order = new_order()
     notified(order, "00")
-    order = answered(order, code)
+    order = create_answered(order, code)
     assert (order.create_status, order.payment_status, order.next_attempt_at) == ("success", "paid", None)
 
 
@@ -127,7 +126,7 @@ def test_a_late_success_adds_the_address(dana: Wire, clock: Clock) -> None:
     order = new_order()
     notified(order, "00")
     pay_at = PayAt(reference_no="D1", web_redirect_url=w.PAGE, payment_code="")
-    assert answered(order, "2005400", pay_at).web_redirect_url == w.PAGE
+    assert create_answered(order, "2005400", pay_at).web_redirect_url == w.PAGE
 
 
 @pytest.mark.parametrize("code", ["4005401", "5005400"])
@@ -443,7 +442,7 @@ def test_cancel_failed_changes_no_order(dana: Wire, clock: Clock, told: list[str
 
 def test_an_aborted_cancel_asks_dana_and_05_makes_it_a_success(dana: Wire, clock: Clock, told: list[str]) -> None:
     order = paid_order(dana)
-    cancel_request = aborted(dana, clock, order)
+    cancel_request = cancel_unanswered(dana, clock, order)
     assert cancel_request.status == "aborted"
     assert cancel_request.needs_attention == "end_unknown"
     assert "cancel_aborted" in told
@@ -455,7 +454,7 @@ def test_an_aborted_cancel_asks_dana_and_05_makes_it_a_success(dana: Wire, clock
 @pytest.mark.parametrize("answer", [w.status("00"), w.status("01")], ids=["00", "01"])
 def test_an_aborted_cancel_that_dana_never_got_may_be_sent_again(dana: Wire, clock: Clock, answer: Act) -> None:
     order = created_order(dana)
-    cancel_request = aborted(dana, clock, order)
+    cancel_request = cancel_unanswered(dana, clock, order)
     asked(dana, order, answer)
     cancel_request = fresh_cancel(cancel_request)
     assert (cancel_request.status, cancel_request.needs_attention) == ("aborted", "not_cancelled")
@@ -469,7 +468,7 @@ def test_an_aborted_cancel_that_dana_never_got_may_be_sent_again(dana: Wire, clo
 
 def test_sync_stale_asks_about_an_aborted_cancel(dana: Wire, clock: Clock) -> None:
     order = paid_order(dana)
-    cancel_request = aborted(dana, clock, order)
+    cancel_request = cancel_unanswered(dana, clock, order)
     dana.play(w.status("05"))
     clock.forward(hours=1)
     tasks.sync_stale()
@@ -489,7 +488,7 @@ def test_a_whole_refund_settles_a_cancel_of_unknown_end(
         clock.forward(seconds=10)
         tasks.retry_due()
     else:
-        cancel_request = aborted(dana, clock, order)
+        cancel_request = cancel_unanswered(dana, clock, order)
         asked(dana, order, answer)
     order, cancel_request = fresh(order), fresh_cancel(cancel_request)
     assert (order.payment_status, order.needs_attention) == ("refunded", "")

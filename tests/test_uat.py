@@ -19,11 +19,11 @@ from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.simulator import Habits, Merchant, Simulator
 from django_dana.uat import notifications, runner, scenarios
 from tests import keys
-from tests.conftest import Clock, account_with, fresh, new_order
-from tests.notices import assert_answer, compact, facts, notice, notify, send
+from tests.conftest import Clock
+from tests.factories import account_with, fresh, new_order
+from tests.notices import PARTNER_ID, assert_answer, compact, facts, notice, notify, send
 
 MERCHANT_ID = "216620000000000000001"
-PARTNER_ID = "2024010100000000000001"
 
 
 # -- the command ------------------------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def test_all_scenarios_pass_at_the_simulator_and_no_order_is_written(
     assert '"amount":{"value":"1500","currency":"IDR"}' in rows["CreateOrderInvalidFieldFormat"]["request"]
     assert '"responseCode":"4005401"' in rows["CreateOrderInvalidFieldFormat"]["response"].replace(" ", "")
     assert (Order.objects.count(), ApiCall.objects.count(), OutboxEvent.objects.count()) == (0, 0, 0)
-    assert_no_secret(printed + output.read_text(encoding="utf-8-sig"))
+    assert_no_key(printed + output.read_text(encoding="utf-8-sig"))
 
 
 @pytest.mark.django_db(transaction=True)
@@ -111,7 +111,7 @@ def test_the_message_that_was_refused_on_purpose_is_taken_when_it_comes_again(
     assert [message.outcome for message in again] == ["test"]
 
 
-def assert_no_secret(text: str) -> None:
+def assert_no_key(text: str) -> None:
     assert keys.SHOP_PRIVATE_KEY[-100:-50] not in text
     assert "X-SIGNATURE" not in text
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from django_dana import services, validation
 from django_dana.models import Order
 from django_dana.validation import Problems
-from tests.conftest import new_order
+from tests.factories import NOW, QRIS, new_order
 
-NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 MONEY = {"value": "15000.00", "currency": "IDR"}
 
 
@@ -302,7 +301,7 @@ BAD_MONEY = [
 ]
 
 
-def without(fields: dict[str, Any], name: str) -> dict[str, Any]:
+def fields_without(fields: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if key != name}
 
 
@@ -321,7 +320,7 @@ def test_bad_buyer(buyer: Any) -> None:
 
 
 def test_good_buyer_loses_what_is_empty() -> None:
-    assert value_of(validation.buyer, GOOD_BUYER) == without(GOOD_BUYER, "userId")
+    assert value_of(validation.buyer, GOOD_BUYER) == fields_without(GOOD_BUYER, "userId")
     assert value_of(validation.buyer, None) == value_of(validation.buyer, {}) == {}
 
 
@@ -353,7 +352,7 @@ def test_good_goods() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", GOOD_SHIPPING)
 def test_shipping_lacks_a_field(name: str) -> None:
-    refused("shipping", shipping=[without(GOOD_SHIPPING, name)])
+    refused("shipping", shipping=[fields_without(GOOD_SHIPPING, name)])
 
 
 @pytest.mark.django_db
@@ -413,7 +412,6 @@ def test_client_ip_is_shortened_or_left_out(given_ip: str | None, sent: dict[str
 # -- payment methods ------------------------------------------------------------------------------------------------
 
 CIMB = {"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}
-QRIS = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
 PHONE = {"additionalInfo": {"phoneNumber": "081234567890"}}
 
 
@@ -504,7 +502,7 @@ def test_no_qris_order_without_store_or_with_long_reference() -> None:
 
 # -- together -------------------------------------------------------------------------------------------------------
 
-junk = st.recursive(
+junk_value = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
@@ -515,10 +513,12 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-pay_junk = st.lists(st.dictionaries(st.sampled_from([*CIMB, *PHONE, "transAmount"]), junk | st.just(MONEY)), max_size=3)
+junk_pay_options = st.lists(
+    st.dictionaries(st.sampled_from([*CIMB, *PHONE, "transAmount"]), junk_value | st.just(MONEY)), max_size=3
+)
 
 
-@given(value=junk)
+@given(value=junk_value)
 def test_no_check_raises(value: Any) -> None:
     for check in (
         validation.amount,
@@ -536,6 +536,6 @@ def test_no_check_raises(value: Any) -> None:
     problems_of(validation.valid_up_to, value, NOW)
 
 
-@given(value=junk | pay_junk)
+@given(value=junk_value | junk_pay_options)
 def test_no_pay_option_raises(value: Any) -> None:
     pay_options(value, store_id="S-1")

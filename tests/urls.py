@@ -6,4 +6,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("dana/", include("django_dana.urls")),
+    path("dana/", include("django_dana.health.urls")),
 ]

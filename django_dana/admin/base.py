@@ -273,7 +273,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     def may_read_evidence(self, request: HttpRequest) -> bool:
         """Whether this person may read raw messages, masked as they are."""
         user: Any = request.user
-        return user.has_perm(EVIDENCE_PERMISSION)
+        return bool(user.has_perm(EVIDENCE_PERMISSION))
 
     # -- addresses ----------------------------------------------------------------------------------------------------
 

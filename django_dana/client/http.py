@@ -13,14 +13,8 @@ from django_dana import __version__
 from django_dana.client.transport import RawReply, Transport
 from django_dana.exceptions import UnexpectedReply
 from django_dana.protocol import notation, response_codes, signing
-from django_dana.protocol.messages import (
-    Address,
-    CancelReply,
-    CreateReply,
-    QueryPayment,
-    QueryReply,
-    promised_address,
-)
+from django_dana.protocol.messages import CancelReply, CreateReply, QueryPayment, QueryReply
+from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.protocol.response_codes import Outcome, Rule, Table
 
 R = TypeVar("R")

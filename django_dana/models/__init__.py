@@ -4,5 +4,6 @@ from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.evidence import ApiCall, Notification
 from django_dana.models.orders import Order
 from django_dana.models.outbox import OutboxEvent
+from django_dana.models.sweeps import Sweep
 
-__all__ = ["ApiCall", "CancelRequest", "Notification", "Order", "OutboxEvent"]
+__all__ = ["ApiCall", "CancelRequest", "Notification", "Order", "OutboxEvent", "Sweep"]

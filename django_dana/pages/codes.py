@@ -1,50 +1,43 @@
-"""Payment codes: a number to copy, or a QR code to scan."""
+"""Payment codes: a number to copy, or a QR code to scan or to save."""
 
-from typing import Any, Final
+import io
+from typing import Final
 
 import segno
 from django.utils.safestring import SafeString, mark_safe
 
-from django_dana.models import Order
-
-_QRIS: Final = "NETWORK_PAY_PG_QRIS"
-_VIRTUAL_ACCOUNT: Final = "VIRTUAL_ACCOUNT_"
-
-#: The names that buyers know, where DANA's own differs from them.
-_BANKS: Final = {
-    "MANDIRI": "Mandiri",
-    "BSI_PAYMENT": "BSI",
-    "CIMB": "CIMB Niaga",
-    "PERMATA": "Permata",
-    "PANI": "Panin",
-}
+_GROUP: Final = 4
 
 
-def is_qris(order: Order) -> bool:
-    """Whether the payment code of an order is the content of a QR code."""
-    return _pay_option(order) == _QRIS
-
-
-def bank(order: Order) -> str:
-    """Return the bank of a virtual account, else nothing."""
-    option = _pay_option(order)
-    if not option.startswith(_VIRTUAL_ACCOUNT):
-        return ""
-    name = option.removeprefix(_VIRTUAL_ACCOUNT)
-    return _BANKS.get(name, name)
+def groups(code: str) -> list[str]:
+    """Return a number in groups of four, as it is read aloud; anything else in one piece."""
+    if not (code.isascii() and code.isdigit()):
+        return [code]
+    return [code[start : start + _GROUP] for start in range(0, len(code), _GROUP)]
 
 
 def qr_svg(content: str) -> SafeString:
     """Return a QR code as SVG to stand inside a page, or nothing where no QR code can hold the content."""
-    try:
-        code = segno.make_qr(content, error="m")
-    except ValueError:
+    code = _qr(content)
+    if code is None:
         return SafeString("")
     # white behind and around it: scanners need the contrast, also on a dark page
     svg = code.svg_inline(scale=8, border=4, dark="#000", light="#fff", omitsize=True)
     return mark_safe(svg)  # noqa: S308  segno draws modules only; the content itself is not in it
 
 
-def _pay_option(order: Order) -> str:
-    details: Any = order.pay_option_details
-    return str(details[0].get("payOption", "")) if details else ""
+def qr_png(content: str) -> bytes:
+    """Return a QR code as a picture that phones keep in their gallery, or nothing."""
+    code = _qr(content)
+    if code is None:
+        return b""
+    picture = io.BytesIO()
+    code.save(picture, kind="png", scale=12, border=4)
+    return picture.getvalue()
+
+
+def _qr(content: str) -> segno.QRCode | None:
+    try:
+        return segno.make_qr(content, error="m")
+    except ValueError:
+        return None

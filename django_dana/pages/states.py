@@ -1,15 +1,18 @@
-"""What a buyer is told: one state, in plain words, for all that is known of an order.
+"""What a buyer is told: the order's state in plain words.
 
-Two things matter to a buyer: whether to pay, and where the money is. Codes and causes are for the staff.
+Two things matter to a buyer: whether to pay, and where the money is. Codes and causes are for the staff. That nothing
+was charged is said only where it is known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models import Order
+from django_dana.protocol.payment_methods import Address, promised_address
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -20,7 +23,7 @@ class State:
     """What a page says.
 
     Attributes:
-        name: for templates and style sheets.
+        name: the order's state, for templates and style sheets.
         heading: a few words.
         sentence: what it means for the buyer.
         tone: ``good``, ``bad`` or ``calm``: how it looks.
@@ -39,40 +42,58 @@ PREPARING: Final = State(
     _("One moment, please"),
     _("We are preparing your payment at DANA. It takes only a few seconds."),
 )
-DELAYED: Final = State(
-    "delayed",
-    _("DANA takes longer than usual"),
-    _("We keep trying to prepare your payment. Nothing was charged. You may also come back to this page later."),
+DELAYED: Final = replace(
+    PREPARING,
+    heading=_("DANA takes longer than usual"),
+    sentence=_("We keep trying to prepare your payment. You may also come back to this page later."),
 )
 PAYABLE: Final = State("payable", _("Pay your order"), _("Pay the amount below; this page then shows that it arrived."))
+PROMPTED: Final = replace(
+    PAYABLE,
+    heading=_("Confirm on your phone"),
+    sentence=_("Confirm the payment in the app of your wallet; this page then shows that it arrived."),
+)
 CONFIRMING: Final = State(
     "confirming",
     _("Waiting for DANA"),
     _("We are waiting for DANA's confirmation. You may close this page; nothing gets lost."),
 )
 PAID: Final = State("paid", _("Paid"), _("Your payment has arrived. Thank you!"), tone="good", is_final=True)
-CHECKED: Final = State(
-    "checked",
+IN_REVIEW: Final = State(
+    "in_review",
     _("Your payment is being checked"),
-    _("Please do not pay again. The shop looks at it and will be in touch with you if anything is needed."),
+    _("Please do not pay again. The shop is checking it and will contact you if needed."),
+)
+PAID_LATE: Final = replace(
+    IN_REVIEW,
+    sentence=_(
+        "Your payment arrived after this order had been closed. Please do not pay again. The shop is checking it and "
+        "will contact you."
+    ),
 )
 CANCELLING: Final = State(
     "cancelling",
     _("Being cancelled"),
-    _("This order is being cancelled. Please do not pay it any more; what you have paid goes back to you."),
+    _(
+        "This order is being cancelled. Please do not pay it any more. If you have paid, your money goes back to you "
+        "as soon as DANA has confirmed it."
+    ),
 )
 CANCELLED: Final = State(
     "cancelled",
     _("Cancelled"),
     # not "nothing was charged": the message of a payment may have been lost before the cancel
     _("This order was cancelled. If you have paid, your money goes back to where you paid from."),
-    tone="bad",
     is_final=True,
 )
-GIVEN_BACK: Final = State(
-    "given-back",
-    _("Cancelled"),
-    _("This order was cancelled, and your money goes back to where you paid from. That can take a few days."),
+CANCELLED_AFTER_PAYMENT: Final = replace(
+    CANCELLED,
+    sentence=_("This order was cancelled, and your money goes back to where you paid from. That can take a few days."),
+)
+REFUNDED: Final = State(
+    "refunded",
+    _("Refunded"),
+    _("Your money goes back to where you paid from. That can take a few days."),
     is_final=True,
 )
 EXPIRED: Final = State(
@@ -85,55 +106,84 @@ EXPIRED: Final = State(
 REFUSED: Final = State(
     "refused",
     _("This did not work"),
-    _("DANA did not accept the order. Nothing was charged. Please go back to the shop and try again."),
+    _("DANA did not accept the order. Please go back to the shop and try again."),
     tone="bad",
     is_final=True,
 )
 START_AGAIN: Final = State(
-    "start-again",
+    "start_again",
     _("Please start again"),
-    _("Something went wrong on the way to DANA. Nothing was charged. Please start again in the shop."),
+    _("Something went wrong on the way to DANA. Please start again in the shop."),
     tone="bad",
     is_final=True,
 )
 
-_CLOSED: Final = {
-    Order.PaymentStatus.PAID: PAID,
-    Order.PaymentStatus.EXPIRED: EXPIRED,
-    Order.PaymentStatus.REFUNDED: GIVEN_BACK,
-    Order.PaymentStatus.NOT_FOUND: START_AGAIN,
+#: The one state that each of the order's states is shown as, where nothing else about the order matters.
+_STATES: Final = {
+    state.name: state
+    for state in (
+        *(PREPARING, PAYABLE, CONFIRMING, PAID, IN_REVIEW, CANCELLING),
+        *(CANCELLED, REFUNDED, EXPIRED, REFUSED, START_AGAIN),
+    )
 }
+
+_NOTHING_CHARGED: Final = _("Nothing was charged.")
+
+
+def state_of(order: Order, now: datetime) -> State:
+    """Return what a buyer is told about an order."""
+    state = _STATES[_name(order, now)]
+    if state is PREPARING:
+        state = PREPARING if order.create_status == Order.CreateStatus.NEW else DELAYED
+    elif state is PAYABLE and promised_address(order.pay_option_details) is Address.NONE:
+        state = PROMPTED
+    elif state is IN_REVIEW and order.needs_attention == Order.Attention.PAID_AFTER_CLOSED:
+        state = PAID_LATE
+    elif state is CANCELLED and order.paid_at:
+        state = CANCELLED_AFTER_PAYMENT
+    if state in (DELAYED, REFUSED, START_AGAIN) and _could_never_pay(order):
+        return replace(state, sentence=format_lazy("{} {}", _NOTHING_CHARGED, state.sentence))
+    return state
+
+
+def _could_never_pay(order: Order) -> bool:
+    """Whether nothing can have been charged: the buyer never had an address, and none was to be had on a phone."""
+    return not (order.has_address or order.paid_at or promised_address(order.pay_option_details) is Address.NONE)
+
 
 #: A person, or DANA, still has to say what is true; paying (again) could only make it worse.
 _DOUBTS: Final = (
+    Order.Attention.PAID_AFTER_CLOSED,
     Order.Attention.CONFLICT,
     Order.Attention.AMOUNT_DIFFERS,
     Order.Attention.UNKNOWN_STATUS,
     Order.Attention.UNSETTLED,
 )
 
+_CLOSED: Final = {
+    Order.PaymentStatus.PAID: "paid",
+    Order.PaymentStatus.EXPIRED: "expired",
+    Order.PaymentStatus.NOT_FOUND: "start_again",
+    Order.PaymentStatus.PAYING: "confirming",
+}
 
-def state_of(order: Order, now: datetime) -> State:
-    """Return what a buyer is told about an order."""
+
+def _name(order: Order, now: datetime) -> str:
     if order.needs_attention in _DOUBTS:
-        return CHECKED
-    if order.payment_status == Order.PaymentStatus.CANCELLED:
-        return GIVEN_BACK if order.paid_at else CANCELLED
-    if order.cancel_requests.unfinished().exists():
-        return CANCELLING
-    if order.payment_status in _CLOSED:
-        return _CLOSED[Order.PaymentStatus(order.payment_status)]
-    if order.payment_status == Order.PaymentStatus.PAYING:
-        return CONFIRMING
-    return _open_state(order, now)
+        return "in_review"
+    if order.payment_status in (Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED):
+        return str(order.payment_status)
+    if order.is_being_cancelled:
+        return "cancelling"
+    return _CLOSED.get(Order.PaymentStatus(order.payment_status)) or _unpaid_name(order, now)
 
 
-def _open_state(order: Order, now: datetime) -> State:
-    """Return the state of an order that is not paid, as far as anybody knows."""
+def _unpaid_name(order: Order, now: datetime) -> str:
     if order.create_status == Order.CreateStatus.FAILED and order.next_attempt_at is None:
-        return REFUSED
+        return "refused"
     if now >= order.valid_up_to:
-        return CONFIRMING if order.create_status == Order.CreateStatus.SUCCESS else EXPIRED
+        return "confirming" if order.create_status == Order.CreateStatus.SUCCESS else "expired"
     if not order.can_be_paid(now):
-        return PREPARING if order.create_status == Order.CreateStatus.NEW else DELAYED
-    return PAYABLE if order.has_address else START_AGAIN
+        return "preparing"
+    lost = not order.has_address and promised_address(order.pay_option_details) is not Address.NONE
+    return "start_again" if lost else "payable"

@@ -1,62 +1,100 @@
-"""The two pages a buyer sees of us: on the way to DANA and on the way back.
+"""The pages of the buyer: on the way to DANA and on the way back.
 
-They need no login, no JavaScript and no file from anywhere else, and they run outside ATOMIC_REQUESTS, since the one
-on the way back may ask DANA. To change their looks, a shop puts its own ``django_dana/base.html``,
-``django_dana/pay.html`` or ``django_dana/return.html`` into its templates.
+They need no login and no JavaScript, load nothing but the app's own static files, and run outside ATOMIC_REQUESTS,
+since they may ask DANA. The documentation page *The buyer's pages* lists what templates are given and which blocks
+they can replace.
 """
 
 import logging
-from datetime import timedelta
+import threading
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
+from zlib import crc32
 
 from django import db
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404, render
+from django.templatetags.static import static
+from django.urls import get_script_prefix
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from django_dana import services, validation
-from django_dana.display import price
-from django_dana.models import Order
+from django_dana import conf, services, validation
+from django_dana.display import payment_method, price
+from django_dana.models import CancelRequest, Order
 from django_dana.pages import codes, states
 from django_dana.pages.states import State
+from django_dana.protocol import payment_methods
+from django_dana.protocol.payment_methods import Address, PaymentMethod, ShownAs, promised_address
 
 logger = logging.getLogger(__name__)
 
 #: DANA is asked about one order no more often than this, however often its page is loaded.
 ASK_EVERY: Final = timedelta(seconds=10)
 
+#: Seconds. A buyer looks at an empty page meanwhile, and a web thread waits.
+ASK_TIMEOUT: Final = 2.5
+
+#: So many questions of pages run at once in a process; the page of the next buyer says what is known. So a DANA that
+#: hangs takes no more threads than this from the shop.
+ASK_AT_ONCE: Final = 4
+
 #: After so many reloads, about half an hour, a page waits for its reader: a forgotten tab must not go on for ever.
 MAX_RELOADS: Final = 100
 
-# Longer where the buyer is busy copying a number or scanning a code.
+# Seconds. Longer where the buyer is busy copying a number or scanning a code and has no script.
 _RELOAD_CODE_AFTER: Final = 15
 _LONGEST_RELOAD: Final = 30
 _FORWARD_AFTER: Final = 5
 
+_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
+
 
 @method_decorator([transaction.non_atomic_requests, login_not_required, never_cache], name="dispatch")
 class BuyerPage(View):
-    """What both pages share: find the order, say its state, load itself again while that may change."""
+    """What all pages share: find the order, say its state, and tell the script when that has changed.
+
+    Attributes:
+        content_security_policy: the header of that name; None sends none, for a shop whose own templates load more.
+    """
 
     http_method_names = ["get", "head"]
     template_name: str
+    content_security_policy: str | None = ""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Keep the address, by which anybody can see the order, from the sites that a buyer goes on to."""
         response = super().dispatch(request, *args, **kwargs)
         response["Referrer-Policy"] = "no-referrer"
+        if self.content_security_policy is not None:
+            response["Content-Security-Policy"] = self.content_security_policy or _own_files_only()
         return response
 
     def get(self, request: HttpRequest, public_id: UUID) -> HttpResponseBase:
         """Show the state of the order."""
         order = get_object_or_404(Order, public_id=public_id)
-        return self.show(order, states.state_of(order, timezone.now()))
+        state = states.state_of(order, timezone.now())
+        if request.method == "GET" and self.is_worth_asking(order, state):
+            order = _ask(order)
+            state = states.state_of(order, timezone.now())
+        if "poll" in request.GET:
+            return JsonResponse({"key": self.key(order, state)})
+        return self.show(order, state)
+
+    def is_worth_asking(self, order: Order, state: State) -> bool:
+        """Whether DANA may know more about the payment than we do."""
+        raise NotImplementedError
+
+    def key(self, order: Order, state: State) -> str:
+        """Return a word that changes when the page has something else to say."""
+        return f"{state.name}-{crc32(str(state.sentence).encode()):08x}"
 
     def show(self, order: Order, state: State, *, reload_after: int = 0, **context: Any) -> HttpResponse:
         """Render the page; ``reload_after`` is the shortest time in seconds until it is loaded again."""
@@ -65,10 +103,15 @@ class BuyerPage(View):
             seconds = max(reload_after, min(2 + reloads // 3, _LONGEST_RELOAD))
             context["refresh"] = f"{seconds};url=?n={reloads + 1}"
         context |= {
+            "key": "" if state.is_final else self.key(order, state),
             "order": order,
             "state": state,
             "price": price(order.amount, order.currency),
-            "return_url": _return_url(order),
+            "shop_name": _shop_name(order),
+            "shop_url": _return_url(order) or get_script_prefix(),
+            "method": payment_methods.shown(order.pay_option_details),
+            "paid_with": _paid_with(order),
+            "given_back": _given_back(order),
         }
         return render(self.request, self.template_name, context)
 
@@ -78,19 +121,29 @@ class PayView(BuyerPage):
 
     template_name = "django_dana/pay.html"
 
+    def is_worth_asking(self, order: Order, state: State) -> bool:
+        """Whether the buyer confirms on a phone, so that nothing leads through the return page."""
+        is_prompted = promised_address(order.pay_option_details) is Address.NONE
+        return is_prompted and state.name in ("payable", "confirming") and _is_worth_asking(order)
+
+    def key(self, order: Order, state: State) -> str:
+        """Return another word where the page is about to send the buyer on."""
+        return "redirect" if _leads_to_dana(order, state) else super().key(order, state)
+
     def show(self, order: Order, state: State, *, reload_after: int = 0, **context: Any) -> HttpResponse:
-        """Send the buyer to DANA, show the code to pay with, or say the state."""
-        if state is not states.PAYABLE:
-            return super().show(order, state, reload_after=reload_after, **context)
-        if order.safe_redirect_url:
+        """Send the buyer to DANA, show what to pay with, or say the state."""
+        if _leads_to_dana(order, state):
             return HttpResponseRedirect(order.safe_redirect_url)
-        return super().show(
-            order,
-            state,
-            reload_after=_RELOAD_CODE_AFTER,
-            bank=codes.bank(order),
-            qr=codes.qr_svg(order.payment_code) if codes.is_qris(order) else "",
-        )
+        if state.name == "payable":
+            reload_after = _RELOAD_CODE_AFTER
+            context |= {
+                "code": order.payment_code,
+                "code_groups": codes.groups(order.payment_code),
+                "qr": codes.qr_svg(order.payment_code) if _is_qris(order) else "",
+                "phone": _end_of_phone(order),
+                "seconds_left": max(0, int((order.valid_up_to - timezone.now()).total_seconds())),
+            }
+        return super().show(order, state, reload_after=reload_after, **context)
 
 
 class ReturnView(BuyerPage):
@@ -98,25 +151,83 @@ class ReturnView(BuyerPage):
 
     template_name = "django_dana/return.html"
 
+    def is_worth_asking(self, order: Order, state: State) -> bool:
+        """Whether the buyer may have paid."""
+        return state.name in ("payable", "confirming") and _is_worth_asking(order)
+
+    def key(self, order: Order, state: State) -> str:
+        """Return the word for what this page makes of the state."""
+        return super().key(order, states.CONFIRMING if state is states.PAYABLE else state)
+
     def show(self, order: Order, state: State, *, reload_after: int = 0, **context: Any) -> HttpResponse:
-        """Say what is known, after asking DANA where that is nothing final yet."""
-        if self.request.method == "GET" and _is_worth_asking(order, state):
-            order = _ask(order)
-            state = states.state_of(order, timezone.now())
+        """Say what is known."""
         if state is states.PAYABLE:
             # they come from paying: if DANA has not said so yet, it may be about to
             state, context["may_still_pay"] = states.CONFIRMING, True
-        if state.is_final and _return_url(order):
-            context["refresh"] = f"{_FORWARD_AFTER};url={_return_url(order)}"
+        # never away from bad news, which the shop may say differently or not at all
+        if state.tone == "good" and (url := _return_url(order)):
+            context["refresh"] = f"{_FORWARD_AFTER};url={url}"
+            context["forward_after"] = _FORWARD_AFTER
         return super().show(order, state, reload_after=reload_after, **context)
 
 
-def _is_worth_asking(order: Order, state: State) -> bool:
-    has_order = order.create_status == Order.CreateStatus.SUCCESS
-    return order.is_open and has_order and state in (states.PAYABLE, states.CONFIRMING)
+class QrView(BuyerPage):
+    """The QR code as a file, for who opens the wallet on the same phone."""
+
+    def get(self, request: HttpRequest, public_id: UUID) -> HttpResponseBase:
+        """Send the picture while the order can be paid."""
+        order = get_object_or_404(Order, public_id=public_id)
+        picture = b""
+        if states.state_of(order, timezone.now()) is states.PAYABLE and _is_qris(order):
+            picture = codes.qr_png(order.payment_code)
+        if not picture:
+            raise Http404
+        name = f"qris-{order.public_id}.png"
+        return HttpResponse(
+            picture, content_type="image/png", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+
+
+def _own_files_only() -> str:
+    """Return a policy under which nothing runs or is loaded but the app's static files."""
+    parts = urlsplit(static("django_dana/pages.js"))
+    # the static files of many shops have a host of their own
+    files = f"'self' {parts.scheme}://{parts.netloc}" if parts.scheme and parts.netloc else "'self'"
+    return (
+        f"default-src 'none'; script-src {files}; style-src {files}; img-src {files} data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+def _leads_to_dana(order: Order, state: State) -> bool:
+    return state is states.PAYABLE and bool(order.safe_redirect_url)
+
+
+def _is_qris(order: Order) -> bool:
+    method = payment_methods.shown(order.pay_option_details)
+    return method is not None and method.shown_as is ShownAs.QR
+
+
+def _end_of_phone(order: Order) -> str:
+    """Return the end of the number whose phone is asked to confirm, enough to know it by."""
+    method: PaymentMethod | None = payment_methods.shown(order.pay_option_details)
+    if method is None or method.shown_as is not ShownAs.PROMPT:
+        return ""
+    details: list[dict[str, Any]] = order.pay_option_details
+    number = next((d["additionalInfo"].get("phoneNumber", "") for d in details if "additionalInfo" in d), "")
+    return str(number)[-3:]
+
+
+def _is_worth_asking(order: Order) -> bool:
+    """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
+    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
+        return False
+    return order.asked_at is None or order.asked_at <= timezone.now() - ASK_EVERY
 
 
 def _ask(order: Order) -> Order:
+    if not _asking.acquire(blocking=False):
+        return order
     try:
         return services.sync_order(order, not_within=ASK_EVERY)
     except db.Error:
@@ -125,6 +236,27 @@ def _ask(order: Order) -> Order:
         # the page says what is known anyway; the workers go on asking
         logger.exception("DANA could not be asked about order %s", order.pk)
         return order
+    finally:
+        _asking.release()
+
+
+def _paid_with(order: Order) -> str:
+    return payment_method(getattr(order, "pay_method", ""), getattr(order, "pay_option", "")) if order.paid_at else ""
+
+
+def _given_back(order: Order) -> datetime | None:
+    """Return when DANA said that the money goes back, if it did."""
+    if not order.paid_at:
+        return None
+    done = order.cancel_requests.filter(status=CancelRequest.Status.SUCCESS).order_by("-id").first()
+    return (done.cancel_time or done.updated_at) if done else None
+
+
+def _shop_name(order: Order) -> str:
+    # an ornament: an account that can't be used must not take the page with it
+    with suppress(Exception):
+        return str(getattr(conf.account(order.account), "shop_name", ""))
+    return ""
 
 
 def _return_url(order: Order) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 from typing import Any
 
 from django_dana.protocol import notation
@@ -122,31 +121,6 @@ class QueryPayment:
 def _without_empty(**fields: Any) -> dict[str, Any]:
     # An empty buyer object was answered 4005401 to one integrator, so what is empty is not sent.
     return {name: value for name, value in fields.items() if value}
-
-
-class Address(Enum):
-    """How DANA's answer to a create tells the buyer where to pay."""
-
-    PAGE = "webRedirectUrl"
-    CODE = "paymentCode"
-    EITHER = "webRedirectUrl or paymentCode"
-    NONE = "none"
-
-
-def promised_address(pay_option_details: Sequence[Mapping[str, Any]]) -> Address:
-    """Return what a successful create must carry for these payment methods (DANA's Create Order page, response)."""
-    if not pay_option_details:
-        return Address.PAGE
-    methods = {str(detail.get("payMethod")) for detail in pay_option_details}
-    options = {str(detail.get("payOption")) for detail in pay_option_details}
-    if "VIRTUAL_ACCOUNT" in methods or "NETWORK_PAY_PG_QRIS" in options:
-        return Address.CODE
-    if "NETWORK_PAY_PG_OVO" in options:
-        return Address.NONE
-    if "OTC" in methods or "NETWORK_PAY_PC_INDOMARET" in options:
-        # paid at a counter; no source says which of the two comes back
-        return Address.EITHER
-    return Address.PAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from django_dana import timing
 from django_dana.conf import Account
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from django_dana.models.orders import GRACE
-from django_dana.protocol.messages import Address, promised_address
+from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.protocol.response_codes import Outcome, PaymentState, Rule
 
 #: How long questions about what is unsettled are repeated before only a person can help.

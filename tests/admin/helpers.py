@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from django_dana import services
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
-from tests.conftest import fresh, fresh_cancel, new_order
+from tests.factories import fresh_cancel, order_with
 
 ORDERS = "/admin/django_dana/order/"
 CANCELS = "/admin/django_dana/cancelrequest/"
@@ -57,7 +57,7 @@ def text(response: Any) -> str:
     return str(response.content.decode()).replace("&#x27;", "'").replace("&quot;", '"')
 
 
-def told(response: Any) -> list[str]:
+def messages_on(response: Any) -> list[str]:
     """Return the messages on a page."""
     return [str(message) for message in response.context["messages"]]
 
@@ -68,13 +68,6 @@ def labels(response: Any) -> list[str]:
     if "summary" in context:
         return [button.label for button in (context["primary"], *context["others"]) if button]
     return [button.label for button in context["buttons"]]
-
-
-def order_with(**fields: Any) -> Order:
-    """Return an order in some state, whatever led to it."""
-    order = new_order()
-    Order.objects.filter(pk=order.pk).update(**fields)
-    return fresh(order)
 
 
 def payable(**fields: Any) -> Order:
@@ -113,6 +106,6 @@ def call_of(order: Order, number: int = 0, **fields: Any) -> ApiCall:
     return ApiCall.objects.create(order=order, **{**answer, **fields})
 
 
-def heard(order: Order | None, body: str = "{}", **fields: Any) -> Notification:
+def notification_of(order: Order | None, body: str = "{}", **fields: Any) -> Notification:
     """Return a message of DANA."""
     return Notification.objects.create(order=order, body=body, **{"outcome": "applied", "verified": True, **fields})

@@ -25,16 +25,15 @@ from tests.admin.helpers import (
     call_of,
     cancel_page,
     client_of,
-    heard,
     labels,
-    order_with,
+    messages_on,
+    notification_of,
     page,
     paid,
     text,
-    told,
     user_with,
 )
-from tests.conftest import created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import created_order, fresh, fresh_cancel, new_order, order_with, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -54,7 +53,7 @@ def test_nobody_edits_or_deletes_a_row(admin_client: Client) -> None:
         ORDERS: order,
         CANCELS: aborted(order),
         CALLS: call_of(order),
-        NOTIFICATIONS: heard(order),
+        NOTIFICATIONS: notification_of(order),
     }
     for url, row in rows.items():
         html = text(admin_client.get(f"{url}{row.pk}/change/"))
@@ -241,7 +240,7 @@ def test_ask_dana_now(staff: Client, clerk: User, dana: Wire) -> None:
     order = created_order(dana)
     dana.play(w.status("00", amount="15000.00"))
     response = staff.post(page(order, "sync"), follow=True)
-    assert told(response) == ["DANA has answered: paid."]
+    assert messages_on(response) == ["DANA has answered: paid."]
     assert fresh(order).payment_status == "paid"
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (clerk, "Ask DANA now")
 
@@ -258,14 +257,14 @@ def test_a_question_without_an_answer_is_a_warning(staff: Client, dana: Wire, ac
     order = created_order(dana)
     dana.play(act)
     response = staff.post(page(order, "sync"), follow=True)
-    assert told(response)[0].startswith(sentence)
+    assert messages_on(response)[0].startswith(sentence)
     assert [message.level_tag for message in response.context["messages"]] == ["warning"]
 
 
 def test_nobody_is_asked_while_a_call_is_under_way(staff: Client, dana: Wire) -> None:
     order = created_order(dana)
     Order.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
-    assert told(staff.post(page(order, "sync"), follow=True))[0].startswith("DANA could not be asked now")
+    assert messages_on(staff.post(page(order, "sync"), follow=True))[0].startswith("DANA could not be asked now")
     assert dana.bodies(QUERY_PATH) == []
     assert not LogEntry.objects.exists()
 
@@ -290,7 +289,7 @@ def test_send_an_order_again(staff: Client, dana: Wire) -> None:
     order = new_order()
     gateway.attempt_create(order.pk)
     response = staff.post(page(order, "retry"), follow=True)
-    assert told(response) == ["The order is sent to DANA again."]
+    assert messages_on(response) == ["The order is sent to DANA again."]
     assert fresh(order).create_status == "new"
     gateway.attempt_create(order.pk)
     first, second = dana.bodies(CREATE_PATH)
@@ -300,16 +299,16 @@ def test_send_an_order_again(staff: Client, dana: Wire) -> None:
 
 def test_what_can_not_be_sent_again_says_why(staff: Client) -> None:
     response = staff.post(page(paid(), "retry"), follow=True)
-    assert told(response) == ["DANA has this order already."]
+    assert messages_on(response) == ["DANA has this order already."]
     assert not LogEntry.objects.exists()
 
 
 def test_stop_trying_an_order(staff: Client) -> None:
     order = order_with(create_status="pending")
     response = staff.post(page(order, "stop"), follow=True)
-    assert told(response) == ["The order is not sent again by itself any more."]
+    assert messages_on(response) == ["The order is not sent again by itself any more."]
     assert fresh(order).next_attempt_at is None
-    assert told(staff.post(page(order, "stop"), follow=True)) == ["Nothing is being tried again here."]
+    assert messages_on(staff.post(page(order, "stop"), follow=True)) == ["Nothing is being tried again here."]
 
 
 def test_mark_as_looked_at(staff: Client, clerk: User) -> None:
@@ -326,14 +325,14 @@ def test_mark_as_looked_at(staff: Client, clerk: User) -> None:
 def test_what_dana_still_has_to_say_can_not_be_marked(staff: Client) -> None:
     order = paid(needs_attention="conflict", next_sync_at=timezone.now())
     response = staff.post(page(order, "review"), NOTE, follow=True)
-    assert told(response) == ["DANA is being asked about this order. Wait for its answer."]
+    assert messages_on(response) == ["DANA is being asked about this order. Wait for its answer."]
     assert fresh(order).needs_attention == "conflict"
 
 
 def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
     cancel_request = aborted(paid(), status="failed", needs_attention="refused")
     response = staff.post(cancel_page(cancel_request, "review"), NOTE, follow=True)
-    assert told(response) == ["Noted: the cancel request needs no attention any more."]
+    assert messages_on(response) == ["Noted: the cancel request needs no attention any more."]
     assert fresh_cancel(cancel_request).needs_attention == ""
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (
         clerk,
@@ -344,7 +343,7 @@ def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
 def test_a_cancel_whose_end_nobody_knows_can_not_be_marked(staff: Client) -> None:
     cancel_request = aborted(paid(next_sync_at=timezone.now()), needs_attention="end_unknown")
     response = staff.post(cancel_page(cancel_request, "review"), NOTE, follow=True)
-    assert told(response) == ["DANA is being asked about this order. Wait for its answer."]
+    assert messages_on(response) == ["DANA is being asked about this order. Wait for its answer."]
     assert fresh_cancel(cancel_request).needs_attention == "end_unknown"
     assert not LogEntry.objects.exists()
 
@@ -361,7 +360,7 @@ def test_what_makes_no_sense_for_a_cancel_says_why(
 ) -> None:
     cancel_request = aborted(paid(), **fields)
     response = staff.post(cancel_page(cancel_request, name), follow=True)
-    assert told(response) == [sentence]
+    assert messages_on(response) == [sentence]
     assert [message.level_tag for message in response.context["messages"]] == ["error"]
     assert not LogEntry.objects.exists()
 
@@ -382,7 +381,7 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
 def test_stop_trying_a_cancel(staff: Client) -> None:
     cancel_request = aborted(paid(), status="pending", unfinished=True, next_attempt_at=timezone.now())
     response = staff.post(cancel_page(cancel_request, "stop"), follow=True)
-    assert told(response) == ["The cancel is not sent again by itself any more."]
+    assert messages_on(response) == ["The cancel is not sent again by itself any more."]
     assert fresh_cancel(cancel_request).next_attempt_at is None
 
 
@@ -392,5 +391,5 @@ def test_ask_about_a_cancel(staff: Client, dana: Wire) -> None:
     call_of(order, operation="cancel", rule_code="no_reply")
     dana.play(w.status("05", amount="15000.00"))
     response = staff.post(cancel_page(cancel_request, "sync"), follow=True)
-    assert told(response) == ["DANA has answered: cancelled."]
+    assert messages_on(response) == ["DANA has answered: cancelled."]
     assert fresh_cancel(cancel_request).status == "success"

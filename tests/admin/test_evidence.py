@@ -19,14 +19,13 @@ from tests.admin.helpers import (
     call_of,
     cancel_page,
     client_of,
-    heard,
-    order_with,
+    notification_of,
     page,
     paid,
     text,
     user_with,
 )
-from tests.conftest import new_order, paid_order
+from tests.factories import new_order, order_with, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -37,15 +36,9 @@ def test_what_somebody_wrote_is_text(staff: Client) -> None:
     order = paid(title=evil, note=evil, response_message=evil, return_url="javascript:alert(1)")
     cancel_request = aborted(order, reason=evil, response_message=evil)
     call = call_of(order, response_body=evil, error=evil, response_message=evil, rule_code="lost")
-    notification = heard(order, body=evil, error=evil, headers={evil: evil})
-    staff.post(
-        page(order, "give-back"),
-        {
-            "reason": evil,
-            "note": evil,
-            "version": staff.get(page(order, "give-back")).context["form"]["version"].value(),
-        },
-    )
+    notification = notification_of(order, body=evil, error=evil, headers={evil: evil})
+    version = staff.get(page(order, "give-back")).context["form"]["version"].value()
+    staff.post(page(order, "give-back"), {"reason": evil, "note": evil, "version": version})
     assert evil in LogEntry.objects.get().change_message
     urls = [ORDERS, page(order), page(order, "give-back"), cancel_page(cancel_request), CANCELS, CALLS, NOTIFICATIONS]
     urls += ["/admin/", page(order, "history")]
@@ -64,7 +57,7 @@ def test_only_a_safe_address_is_a_link(watcher: Client, url: str) -> None:
 
 def test_bodies_are_indented_unless_something_would_get_lost(watcher: Client) -> None:
     def shown(body: str) -> str:
-        return text(watcher.get(f"{NOTIFICATIONS}{heard(None, body).pk}/change/"))
+        return text(watcher.get(f"{NOTIFICATIONS}{notification_of(None, body).pk}/change/"))
 
     assert '{\n  "a": {\n    "b": "ä"\n  }\n}' in shown(json.dumps({"a": {"b": "ä"}}))
     assert '{"a":1,"a":2}' in shown('{"a":1,"a":2}')
@@ -105,7 +98,7 @@ def test_a_token_is_masked_wherever_it_stands(body: str) -> None:
 
 
 def test_a_signature_is_masked(watcher: Client) -> None:
-    notification = heard(None, headers={"X-Signature": "geheim", "X-Timestamp": "2026-11-21"})
+    notification = notification_of(None, headers={"X-Signature": "geheim", "X-Timestamp": "2026-11-21"})
     html = text(watcher.get(f"{NOTIFICATIONS}{notification.pk}/change/"))
     assert "geheim" not in html
     assert "2026-11-21" in html
@@ -114,7 +107,7 @@ def test_a_signature_is_masked(watcher: Client) -> None:
 def test_no_key_stands_on_any_page(staff: Client, settings: Any, dana: Wire) -> None:
     order = paid_order(dana)
     cancel_request = aborted(order)
-    notification = heard(order)
+    notification = notification_of(order)
     pages = [f"{CALLS}{call.pk}/change/" for call in order.api_calls.all()]
     pages += [ORDERS, page(order), page(order, "give-back"), CANCELS, cancel_page(cancel_request), CALLS, NOTIFICATIONS]
     key = settings.DANA["default"]["PRIVATE_KEY"]
@@ -133,7 +126,7 @@ def test_raw_texts_need_a_permission_of_their_own() -> None:
     order = paid(request_body='{"secret":"body"}')
     cancel_request = aborted(order)
     call = call_of(order, response_body='{"secret":"body"}')
-    notification = heard(order, body='{"secret":"body"}', headers={"secret": "body"})
+    notification = notification_of(order, body='{"secret":"body"}', headers={"secret": "body"})
     client = client_of(user_with("view_order", "view_cancelrequest", "view_apicall", "view_notification"))
     pages = [page(order), cancel_page(cancel_request)]
     for url in (*pages, f"{CALLS}{call.pk}/change/", f"{NOTIFICATIONS}{notification.pk}/change/"):
@@ -164,5 +157,5 @@ def test_a_call_says_what_its_answer_means(watcher: Client) -> None:
 
 
 def test_a_message_without_an_order_has_its_page(watcher: Client) -> None:
-    html = text(watcher.get(f"{NOTIFICATIONS}{heard(None, outcome='unknown_order').pk}/change/"))
+    html = text(watcher.get(f"{NOTIFICATIONS}{notification_of(None, outcome='unknown_order').pk}/change/"))
     assert "Message from DANA: unknown order" in html

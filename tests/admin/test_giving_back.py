@@ -13,8 +13,8 @@ from django_dana import gateway, services
 from django_dana.admin.base import ReadOnlyAdmin
 from django_dana.models import CancelRequest, Order
 from tests import wire as w
-from tests.admin.helpers import aborted, act_on, client_of, page, paid, payable, text, told, user_with
-from tests.conftest import fresh, paid_order
+from tests.admin.helpers import aborted, act_on, client_of, messages_on, page, paid, payable, text, user_with
+from tests.factories import fresh, paid_order
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_give_money_back(staff: Client, clerk: User, dana: Wire) -> None:
     response = ask(staff, order, note="Buyer phoned twice.")
     cancel_request = CancelRequest.objects.get()
     assert response.redirect_chain == [(page(order), 302)]
-    assert told(response) == ["It is on its way to DANA. This page shows what becomes of it."]
+    assert messages_on(response) == ["It is on its way to DANA. This page shows what becomes of it."]
     assert (cancel_request.reason, cancel_request.requested_by) == ("Stok habis", clerk)
     assert "Buyer phoned" not in cancel_request.request_body
     html = text(response)

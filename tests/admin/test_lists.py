@@ -20,27 +20,26 @@ from tests.admin.helpers import (
     asked,
     call_of,
     client_of,
-    heard,
-    order_with,
+    notification_of,
     paid,
     payable,
     text,
     user_with,
 )
-from tests.conftest import new_order
+from tests.factories import new_order, order_with
 
 pytestmark = pytest.mark.django_db
 
 LISTS = [ORDERS, CANCELS, CALLS, NOTIFICATIONS]
 
 
-def fill(number: int) -> None:
+def fill_lists(number: int) -> None:
     """Write orders with a cancel request, a call and a message each."""
     for index in range(number):
         order = paid()
         aborted(order)
         call_of(order, index)
-        heard(order)
+        notification_of(order)
 
 
 @pytest.mark.parametrize("url", LISTS)
@@ -52,7 +51,7 @@ def test_without_a_permission_there_is_nothing_to_see(url: str) -> None:
 def test_a_list_of_fifty_asks_as_often_as_a_list_of_one(
     watcher: Client, django_assert_num_queries: Any, django_assert_max_num_queries: Any, url: str
 ) -> None:
-    fill(1)
+    fill_lists(1)
     with django_assert_max_num_queries(12) as queries:
         assert len(watcher.get(url).context["cl"].result_list) == 1
     rows = [query["sql"] for query in queries if "ORDER BY" in query["sql"]]
@@ -60,7 +59,7 @@ def test_a_list_of_fifty_asks_as_often_as_a_list_of_one(
     for heavy in ("metadata", "request_body", "response_body", "headers"):
         assert not any(heavy in sql for sql in rows)
     number = len(queries)
-    fill(49)
+    fill_lists(49)
     with django_assert_num_queries(number):
         assert len(watcher.get(url).context["cl"].result_list) == 50
 
@@ -82,7 +81,7 @@ def test_a_list_counts_only_so_far(
 
 @pytest.mark.parametrize("url", LISTS)
 def test_a_search_finds_references_by_their_beginning(watcher: Client, url: str) -> None:
-    fill(3)
+    fill_lists(3)
     order = Order.objects.latest("id")
     Order.objects.filter(pk=order.pk).update(reference_no="2026ABC")
     reference = order.partner_reference_no

@@ -20,17 +20,16 @@ from tests.admin.helpers import (
     call_of,
     cancel_page,
     client_of,
-    heard,
     labels,
-    order_with,
+    messages_on,
+    notification_of,
     page,
     paid,
     payable,
     text,
-    told,
     user_with,
 )
-from tests.conftest import fresh, fresh_cancel
+from tests.factories import fresh, fresh_cancel, order_with
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +46,7 @@ def test_a_page_with_much_behind_it_asks_as_often_as_one_with_little(
         for number in range(first, last):
             aborted(order)
             call_of(order, number)
-            heard(order)
+            notification_of(order)
             OutboxEvent.objects.create(order=order, name="order_paid", attempts=2, error="ValueError")
 
     order = paid()
@@ -93,7 +92,7 @@ def test_who_sees_only_the_order_can_do_all_about_its_refund(refunds: Client) ->
     assert refunds.get(cancel_page(cancel_request)).status_code == 403
     response = refunds.post(act_on(cancel_request, "retry"), follow=True)
     assert response.redirect_chain == [(page(cancel_request.order), 302)]
-    assert told(response) == ["It is on its way to DANA. This page shows what becomes of it."]
+    assert messages_on(response) == ["It is on its way to DANA. This page shows what becomes of it."]
     assert fresh_cancel(cancel_request).status == "new"
     assert LogEntry.objects.get().change_message == f"Send again {cancel_request}"
 
@@ -217,25 +216,28 @@ def test_the_buyer_is_told_the_same_in_both_languages(watcher: Client) -> None:
     ]
 
 
-@pytest.mark.parametrize("payment_status", [*Order.PaymentStatus])
-@pytest.mark.parametrize("create_status", [*Order.CreateStatus])
+STATES = [("success", status) for status in Order.PaymentStatus]
+STATES += [(status, "none") for status in Order.CreateStatus if status != "success"]
+
+
 @pytest.mark.parametrize("attention", ["", *Order.Attention])
-def test_every_state_has_a_page(admin_client: Client, payment_status: str, create_status: str, attention: str) -> None:
-    order = order_with(payment_status=payment_status, create_status=create_status, needs_attention=attention)
-    response = admin_client.get(page(order))
-    standing = response.context["summary"]
-    assert standing.badge
-    assert standing.sentence
-    assert "thank you" not in text(response).lower() or standing.code == "paid"
-    if attention:
-        assert standing.needs_attention
+def test_every_state_has_a_page(admin_client: Client, attention: str) -> None:
+    for create_status, payment_status in STATES:
+        order = order_with(payment_status=payment_status, create_status=create_status, needs_attention=attention)
+        response = admin_client.get(page(order))
+        standing = response.context["summary"]
+        assert standing.badge, payment_status
+        assert standing.sentence, payment_status
+        assert standing.needs_attention == bool(attention)
+        # nobody is thanked for what nobody has decided yet
+        assert "thank you" not in text(response).lower() or standing.code == "paid"
 
 
 def test_everything_that_happened_stands_in_order(staff: Client, clerk: User) -> None:
     now = timezone.now()
     order = paid(created_at=now - timedelta(hours=2), paid_at=now - timedelta(hours=1, minutes=59))
     call_of(order, started_at=now - timedelta(hours=2))
-    message = heard(order, '{"latestTransactionStatus":"00"}')
+    message = notification_of(order, '{"latestTransactionStatus":"00"}')
     type(message).objects.update(received_at=now - timedelta(hours=1, minutes=58))
     version = staff.get(page(order, "give-back")).context["form"]["version"].value()
     staff.post(page(order, "give-back"), {"reason": "Stok habis", "note": "Buyer phoned", "version": version})

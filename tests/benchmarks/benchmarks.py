@@ -24,7 +24,7 @@ from django_dana.models import ApiCall, Notification, Order
 from django_dana.protocol import signing
 from tests import keys
 from tests import wire as wires
-from tests.conftest import account_with, new_order
+from tests.factories import account_with, new_order
 from tests.notices import PATH, compact, headers, notice
 from tests.wire import Wire
 
@@ -133,9 +133,9 @@ def long(rows: int) -> Iterator[Line]:
         "a page of the admin's list of orders": lambda: staff.get("/admin/django_dana/order/"),
     }
     settle_all()
-    fill(200)
+    fill_orders(200)
     before = {name: statistics.median(time_of(ask) for _ in range(ROUNDS)) for name, ask in questions.items()}
-    fill(rows)
+    fill_orders(rows)
     for name, ask in questions.items():
         ours = statistics.median(time_of(ask) for _ in range(ROUNDS))
         yield Line(f"{name}, among {rows:,} orders", ours, before[name], "among 200")
@@ -158,7 +158,7 @@ def copy_of(order: Order) -> Order:
     return Order(**{**values, **fresh})
 
 
-def fill(rows: int) -> None:
+def fill_orders(rows: int) -> None:
     """Write so many orders that were paid long ago."""
     order = Order.objects.order_by("pk")[0]
     for start in range(0, rows, BATCH):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.services
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 PORT, SIMULATOR_PORT = 8125, 8925
-SHOP = f"http://127.0.0.1:{PORT}"
+SHOP_URL = f"http://127.0.0.1:{PORT}"
 SECONDS = 30
 
 FLAGS = (
@@ -41,7 +41,7 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The demo, which goes on serving after its own story."""
     var = tmp_path_factory.mktemp("var")
     log = var / "demo.log"
@@ -65,7 +65,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         while not _is_serving(demo, log):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        yield SHOP
+        yield SHOP_URL
     finally:
         demo.terminate()
         assert demo.wait(30) == 0, log.read_text()
@@ -120,9 +120,9 @@ class Visit:
         )
 
 
-def test_buy_pay_and_cancel(shop: str, browser: webdriver.Chrome) -> None:
+def test_buy_pay_and_cancel(demo_shop: str, browser: webdriver.Chrome) -> None:
     buyer = Visit(browser, "buyer")
-    browser.get(shop)
+    browser.get(demo_shop)
     buyer.sees("Kopi Gayo")
     buyer.presses("form[action='/buy/gayo/'] button")
     buyer.sees("SIMULATOR")
@@ -134,7 +134,7 @@ def test_buy_pay_and_cancel(shop: str, browser: webdriver.Chrome) -> None:
 
     browser.set_window_size(1200, 900)
     staff = Visit(browser, "staff")
-    browser.get(f"{shop}/admin/django_dana/order/")
+    browser.get(f"{demo_shop}/admin/django_dana/order/")
     staff.writes("#id_username", "staff")
     staff.writes("#id_password", "kopi")
     staff.presses("input[type=submit]")

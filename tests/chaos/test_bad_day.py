@@ -25,7 +25,7 @@ from django_dana import services
 from django_dana.management.commands.dana_explain import explain
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from django_dana.simulator import Habits, Merchant, Simulator, WrongState
-from tests.conftest import account_with, new_order
+from tests.factories import account_with, new_order
 from tests.keys import DANA_PRIVATE_KEY, SHOP_PUBLIC_KEY
 from tests.services import processes
 from tests.services.brokers import Broker
@@ -34,10 +34,10 @@ from tests.services.processes import Setup
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
-ORDERS = int(os.environ.get("CHAOS_ORDERS", "60"))
-CANCELS = int(os.environ.get("CHAOS_CANCELS", "25"))
+ORDER_COUNT = int(os.environ.get("CHAOS_ORDERS", "60"))
+CANCEL_COUNT = int(os.environ.get("CHAOS_CANCELS", "25"))
 KILL_EVERY = 4.0
-SETTLE_SECONDS = 60 + ORDERS
+SETTLE_SECONDS = 60 + ORDER_COUNT
 
 STATES = {"INIT": "initiated", "SUCCESS": "paid", "CANCELLED": "cancelled"}
 
@@ -167,22 +167,22 @@ def live_through_the_day(broker: Broker, dana: Simulator) -> tuple[int, int]:
     """Buy, pay and cancel, while things break; return how many orders and cancels there were."""
     chance = random.Random(11)
     cancels = 0
-    for number in range(ORDERS):
-        if number in (ORDERS // 3, 2 * ORDERS // 3):
+    for number in range(ORDER_COUNT):
+        if number in (ORDER_COUNT // 3, 2 * ORDER_COUNT // 3):
             broker.restart(pause=2.0)
-        if number in (ORDERS // 4, ORDERS // 2):
+        if number in (ORDER_COUNT // 4, ORDER_COUNT // 2):
             cut_database()
         new_order()
         pay_some(dana, chance)
-        cancels += cancels < CANCELS and cancel_one(chance)
+        cancels += cancels < CANCEL_COUNT and cancel_one(chance)
         time.sleep(0.1)
     broker.wait_until_restarted()
     wait_for(lambda: not Order.objects.filter(create_status__in=("new", "pending")).exists(), "end", SETTLE_SECONDS)
     deadline = time.monotonic() + SETTLE_SECONDS
-    while cancels < CANCELS and time.monotonic() < deadline:
+    while cancels < CANCEL_COUNT and time.monotonic() < deadline:
         pay_some(dana, chance)
         cancels += cancel_one(chance)
-    return ORDERS, cancels
+    return ORDER_COUNT, cancels
 
 
 def pay_some(dana: Simulator, chance: random.Random) -> None:

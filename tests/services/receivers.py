@@ -43,8 +43,8 @@ def _kill() -> None:
     os.kill(os.getpid(), 9)
 
 
-def _raise() -> None:
+def _fail() -> None:
     raise ZeroDivisionError
 
 
-_ACTS: dict[str, Callable[[], None]] = {"hangs": _hang, "exits": _exit, "is killed": _kill, "raises": _raise}
+_ACTS: dict[str, Callable[[], None]] = {"hangs": _hang, "exits": _exit, "is killed": _kill, "raises": _fail}

@@ -12,7 +12,7 @@ from django_dana import services, tasks
 from django_dana.client.http import CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from tests import wire as w
-from tests.conftest import fresh, fresh_cancel, new_order
+from tests.factories import fresh, fresh_cancel, new_order
 from tests.notices import notify
 from tests.services import processes
 from tests.services.brokers import Broker

@@ -107,7 +107,7 @@ class Shop:
         timeout: float = 10,
     ) -> "Answer":
         """Send one signed request; ``headers`` replace or (ABSENT) remove what is sent by default."""
-        content = body if isinstance(body, bytes) else compact(body)
+        content = body if isinstance(body, bytes) else minified(body)
         path = PATHS[operation]
         changes = dict(headers or {})
         sent = {**self.headers(path, content, changes.get("X-TIMESTAMP") or None), **changes}
@@ -197,7 +197,7 @@ def _load(text: str) -> rsa.RSAPrivateKey:
     return _KEYS[text]
 
 
-def compact(body: dict[str, Any]) -> bytes:
+def minified(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -224,7 +224,7 @@ def answered(reply: Answer, code: str) -> dict[str, Any]:
 
 
 @dataclass
-class Heard:
+class ReceivedNotification:
     """One notification as it reached the shop."""
 
     path: str
@@ -252,14 +252,14 @@ class Listener:
     """The shop's notification address, which answers what it is told."""
 
     def __init__(self) -> None:
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedNotification] = []
         self.answers: list[str | Callable[[], str]] = []
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                listener.heard.append(Heard(self.path, dict(self.headers.items()), body))
+                listener.heard.append(ReceivedNotification(self.path, dict(self.headers.items()), body))
                 code = listener.answers.pop(0) if listener.answers else "2005600"
                 text = code() if callable(code) else code
                 content = json.dumps({"responseCode": text, "responseMessage": "said the shop"}).encode()

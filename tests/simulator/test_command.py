@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 
 from django_dana.simulator import keys as simulator_keys
 from tests import keys
+from tests.factories import account_with
 from tests.simulator.shop import Listener, Shop, until
 
 ROOT = Path(__file__).parents[2]
@@ -56,21 +57,15 @@ def test_serves_until_it_is_interrupted(tmp_path: Path, listener: Listener, numb
     assert listener.heard[0].is_signed_by(keys.DANA_PUBLIC_KEY)
 
 
-def account(**options: Any) -> dict[str, Any]:
-    from django.conf import settings
-
-    return {"default": {**settings.DANA["default"], **options}}
-
-
 def test_no_sandbox_account(settings: Any) -> None:
-    settings.DANA = account(ENVIRONMENT="production")
+    settings.DANA = account_with(ENVIRONMENT="production")
 
     with pytest.raises(CommandError, match="sandbox accounts only"):
         call_command("dana_simulator", port=0)
 
 
 def test_unreadable_key(settings: Any) -> None:
-    settings.DANA = account(PRIVATE_KEY="nonsense")
+    settings.DANA = account_with(PRIVATE_KEY="nonsense")
 
     with pytest.raises(CommandError, match="private key of the account 'default'") as caught:
         call_command("dana_simulator", port=0)
@@ -108,12 +103,12 @@ def test_delay_that_is_none(seconds: float) -> None:
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command end as soon as it has begun to serve."""
     monkeypatch.setattr("django_dana.management.commands.dana_simulator._wait_for_signal", lambda: None)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("ends_at_once")
 def test_another_key_than_the_shop_knows(tmp_path: Path) -> None:
     out = StringIO()
     key_file = tmp_path / "new.pem"
@@ -125,7 +120,7 @@ def test_another_key_than_the_shop_knows(tmp_path: Path) -> None:
     assert simulator_keys.load_or_create(key_file)
 
 
-@pytest.mark.usefixtures("at_once")
+@pytest.mark.usefixtures("ends_at_once")
 def test_several_accounts__production_is_not_served(settings: Any) -> None:
     sandbox = settings.DANA["default"]
     settings.DANA = {

@@ -48,13 +48,13 @@ def ours(simulator: Simulator) -> Iterator[OurShop]:
 
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
 def test_plain_http(scenario: Scenario, stranger: Shop, simulator: Simulator) -> None:
-    play(scenario, stranger, simulator)
+    play_scenario(scenario, stranger, simulator)
 
 
 # our client has neither Refund Order nor Consult Pay
 @pytest.mark.parametrize("scenario", [*CREATE, *QUERY, *CANCEL], ids=lambda scenario: scenario.name)
 def test_our_client(scenario: Scenario, ours: OurShop, simulator: Simulator) -> None:
-    answer = play(scenario, ours, simulator)
+    answer = play_scenario(scenario, ours, simulator)
 
     understood = ours.understood
     assert understood.rule.code == scenario.code
@@ -79,7 +79,7 @@ def test_account_that_the_environment_names(
     assert shop is not None
 
     with shop.session:
-        play(next(item for item in QUERY if item.name == "QueryPaymentPaidOrder"), shop, simulator)
+        play_scenario(next(item for item in QUERY if item.name == "QueryPaymentPaidOrder"), shop, simulator)
 
     assert [call.operation for call in dana.calls] == ["create", "query"]
 
@@ -95,7 +95,7 @@ READ_AS = {
 }
 
 
-def play(scenario: Scenario, shop: Shop, simulator: Simulator) -> dict[str, Any]:
+def play_scenario(scenario: Scenario, shop: Shop, simulator: Simulator) -> dict[str, Any]:
     """Send what the scenario says and return the answer, which is as the scenario says."""
     is_real = shop.base_url != simulator.base_url
     if is_real and not scenario.everywhere:

@@ -8,7 +8,7 @@ import pytest
 from django_dana.simulator import Clock, Habits, Merchant, Simulator
 from tests import keys
 from tests.simulator.conftest import MERCHANT
-from tests.simulator.shop import ABSENT, PATHS, Shop, answered, compact, now, rupiah
+from tests.simulator.shop import ABSENT, PATHS, Shop, answered, minified, now, rupiah
 from tests.simulator.test_scenarios import put
 
 
@@ -78,7 +78,7 @@ def test_signature__over_the_minified_body(shop: Shop, operation: str, code: str
     body = ordinary(shop, operation)
     spaced = json.dumps(body, indent=indent).encode()
     timestamp = now()
-    headers = {"X-TIMESTAMP": timestamp, "X-SIGNATURE": shop.sign(PATHS[operation], compact(body), timestamp)}
+    headers = {"X-TIMESTAMP": timestamp, "X-SIGNATURE": shop.sign(PATHS[operation], minified(body), timestamp)}
 
     answered(shop.call(operation, spaced, headers), code)
 
