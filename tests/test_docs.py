@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from django_dana.simulator.control import ACTIONS
-from django_dana.simulator.faults import CALL_KINDS, CALLS, NOTIFY, NOTIFY_KINDS, Fault
+from django_dana.simulator.engine.faults import CALLS, NOTIFY, NOTIFY_KINDS, QUERY_KINDS, Fault
+from django_dana.simulator.web.control import ACTIONS
 from tests.rules_page import rules_page
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -20,7 +20,7 @@ def test_the_page_of_the_rules_is_the_tables() -> None:
 @pytest.mark.parametrize(
     "word",
     sorted(
-        {*CALLS, NOTIFY, *CALL_KINDS, *NOTIFY_KINDS}
+        {*CALLS, NOTIFY, *QUERY_KINDS, *NOTIFY_KINDS}
         | {item.name for item in fields(Fault)} - {"operation", "kind", "number"}
         | {name.split("/")[-1] for _, name in ACTIONS}
     ),

@@ -30,6 +30,7 @@ def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "django_dana/static/django_dana/admin.css",
         "django_dana/locale/id/LC_MESSAGES/django.mo",
         "django_dana/management/commands/dana_simulator.py",
+        "django_dana/testing/plugin.py",
     ],
 )
 def test_the_wheel_holds(wheel_names: set[str], name: str) -> None:

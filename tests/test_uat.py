@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
-from django_dana.simulator import Habits, Merchant, Simulator
+from django_dana.simulator import Behaviour, Merchant, Simulator
 from django_dana.uat import notifications, runner, scenarios
 from tests import keys
 from tests.conftest import Clock
@@ -33,10 +33,10 @@ MERCHANT_ID = "216620000000000000001"
 def dana(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator that the account speaks to and that reaches the shop; it sends again soon."""
     merchant = Merchant(MERCHANT_ID, PARTNER_ID, keys.SHOP_PUBLIC_KEY)
-    habits = replace(Habits(), notify_delays=(0.05, 0.1, 0.2, 0.5))
+    behaviour = replace(Behaviour(), notify_delays=(0.05, 0.1, 0.2, 0.5))
     monkeypatch.setattr(runner, "_LOOK_EVERY", 0.05)
     monkeypatch.setattr(runner, "NOTIFY", [replace(each, lifetime=timedelta(seconds=2)) for each in scenarios.NOTIFY])
-    with Simulator([merchant], private_key=keys.DANA_PRIVATE_KEY, habits=habits) as dana:
+    with Simulator([merchant], private_key=keys.DANA_PRIVATE_KEY, behaviour=behaviour) as dana:
         settings.DANA = account_with(
             BASE_URL=dana.base_url,
             NOTIFICATION_URL=f"{live_server.url}/dana/v1.0/debit/notify",
@@ -53,7 +53,7 @@ def time_flies(dana: Simulator) -> Iterator[None]:
 
     def expire() -> None:
         while not ended.wait(0.02):
-            for order in dana.books()["orders"]:
+            for order in dana.snapshot()["orders"]:
                 if (order["amount"]["value"], order["state"]) == ("11013.00", "INIT"):
                     dana.order(order["reference"]).expire()
 
@@ -132,7 +132,7 @@ def test_a_scenario_that_fails_says_what_was_expected_and_fails_the_command(
 def test_a_flaky_sandbox_is_asked_again_with_the_same_body(dana: Simulator, time_flies: None, tmp_path: Path) -> None:
     dana.faults.add("*:http:1.0:status=502:times=1")
     assert "28 of 28 passed" in play(tmp_path / "uat.csv")
-    bodies = [request["bodies"] for request in dana.books()["requests"] if request["operation"] == "create"]
+    bodies = [request["bodies"] for request in dana.snapshot()["requests"] if request["operation"] == "create"]
     # but for the two that are changed on purpose
     assert sum(len(seen) != 1 for seen in bodies) == 1
 
@@ -149,7 +149,7 @@ def test_a_dana_that_is_away_fails_every_scenario_and_says_why(settings: Any, tm
 def test_a_shop_that_dana_can_not_reach_is_told_so(dana: Simulator, settings: Any, tmp_path: Path) -> None:
     settings.DANA["default"]["NOTIFICATION_URL"] = "http://127.0.0.1:9/dana/v1.0/debit/notify"
     settings.DANA = settings.DANA
-    dana.habits = replace(dana.habits, notify_delays=(0.05,))
+    dana.change_behaviour(notify_delays=(0.05,))
     printed = play(tmp_path / "uat.csv", wait=0.3)
     assert printed.count("No message came. Does DANA reach http://127.0.0.1:9/dana/v1.0/debit/notify") == 3
 

@@ -17,7 +17,7 @@ from django_dana.conf import Account
 from django_dana.exceptions import DanaError
 from django_dana.gateway import credentials_of
 from django_dana.protocol import notation
-from django_dana.uat.scenarios import Operation, Scenario, Spoil, Step
+from django_dana.uat.scenarios import Operation, Scenario, Step, Tamper
 
 _REFUND_PATH: Final = "/payment-gateway/v1.0/debit/refund.htm"
 _PATHS: Final = {Operation.CREATE: CREATE_PATH, Operation.CANCEL: CANCEL_PATH, Operation.QUERY: QUERY_PATH}
@@ -96,7 +96,7 @@ class Sandbox:
         for step in scenario.before:
             self._take(step, reference)
         body = _changed(self._body(scenario.operation, reference), scenario.changes)
-        client = _SpoilingClient(self._credentials, scenario.spoil) if scenario.spoil else self._client
+        client = _TamperingClient(self._credentials, scenario.tamper) if scenario.tamper else self._client
         return self._send(_PATHS[scenario.operation], body, scenario.expects, scenario.status, client)
 
     def open_virtual_account(self, reference: str, amount: Decimal, lifetime: timedelta) -> Exchange:
@@ -201,15 +201,15 @@ class Sandbox:
         }
 
 
-class _SpoilingClient(Client):
-    """As any client, but its headers are spoilt after signing."""
+class _TamperingClient(Client):
+    """A client whose headers are changed after signing."""
 
-    def __init__(self, credentials: Credentials, spoil: Spoil) -> None:
+    def __init__(self, credentials: Credentials, tamper: Tamper) -> None:
         super().__init__(credentials)
-        self._spoil = spoil
+        self._tamper = tamper
 
     def headers(self, path: str, body: bytes, external_id: str, timestamp: str) -> dict[str, str]:
-        return self._spoil(super().headers(path, body, external_id, timestamp))
+        return self._tamper(super().headers(path, body, external_id, timestamp))
 
 
 def _changed(body: str, changes: Mapping[str, Any]) -> str:

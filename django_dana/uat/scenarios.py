@@ -30,7 +30,7 @@ class Step(StrEnum):
 
 
 Headers = dict[str, str]
-Spoil = Callable[[Headers], Headers]
+Tamper = Callable[[Headers], Headers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Scenario:
         before: what is done first.
         reference: one of DANA's magic references, in place of an order's own.
         changes: fields that replace those of an ordinary body.
-        spoil: changes the signed headers before they are sent.
+        tamper: changes the signed headers before they are sent.
         status: the latestTransactionStatus that passes, where the answer has one.
     """
 
@@ -55,7 +55,7 @@ class Scenario:
     before: tuple[Step, ...] = ()
     reference: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
-    spoil: Spoil | None = None
+    tamper: Tamper | None = None
     status: str = ""
 
 
@@ -102,8 +102,8 @@ _EXISTS: Final = (Step.CREATE,)
 CREATE: Final = (
     Scenario("CreateOrderRedirect", Operation.CREATE, "2005400"),
     Scenario("CreateOrderInvalidFieldFormat", Operation.CREATE, "4005401", changes={"amount": _rupiah("1500")}),
-    Scenario("CreateOrderInvalidMandatoryField", Operation.CREATE, "4005402", spoil=_without_timestamp),
-    Scenario("CreateOrderUnauthorized", Operation.CREATE, "4015400", spoil=_with_bad_signature),
+    Scenario("CreateOrderInvalidMandatoryField", Operation.CREATE, "4005402", tamper=_without_timestamp),
+    Scenario("CreateOrderUnauthorized", Operation.CREATE, "4015400", tamper=_with_bad_signature),
     Scenario(
         "CreateOrderInconsistentRequest",
         Operation.CREATE,
@@ -124,17 +124,21 @@ CANCEL: Final = (
     Scenario("CancelOrderTimeout", Operation.CANCEL, "5005701", reference="5005701"),
     Scenario("CancelOrderTransactionNotFound", Operation.CANCEL, "4045701"),
     Scenario("CancelOrderInvalidTransactionStatus", Operation.CANCEL, "4045700", before=(Step.PAY, Step.REFUND)),
-    Scenario("CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, spoil=_without_timestamp),
-    Scenario("CancelOrderUnauthorized", Operation.CANCEL, "4015700", before=_EXISTS, spoil=_with_bad_signature),
+    Scenario(
+        "CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, tamper=_without_timestamp
+    ),
+    Scenario("CancelOrderUnauthorized", Operation.CANCEL, "4015700", before=_EXISTS, tamper=_with_bad_signature),
 )
 
 QUERY: Final = (
     Scenario("QueryPaymentCreatedOrder", Operation.QUERY, "2005500", before=_EXISTS, status="01"),
     Scenario("QueryPaymentPaidOrder", Operation.QUERY, "2005500", before=(Step.PAY,), status="00"),
     Scenario("QueryPaymentCanceledOrder", Operation.QUERY, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
-    Scenario("QueryPaymentInvalidFieldFormat", Operation.QUERY, "4005501", before=_EXISTS, spoil=_with_bad_timestamp),
-    Scenario("QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, spoil=_without_timestamp),
-    Scenario("QueryPaymentUnauthorized", Operation.QUERY, "4015500", before=_EXISTS, spoil=_with_bad_signature),
+    Scenario("QueryPaymentInvalidFieldFormat", Operation.QUERY, "4005501", before=_EXISTS, tamper=_with_bad_timestamp),
+    Scenario(
+        "QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, tamper=_without_timestamp
+    ),
+    Scenario("QueryPaymentUnauthorized", Operation.QUERY, "4015500", before=_EXISTS, tamper=_with_bad_signature),
     Scenario("QueryPaymentTransactionNotFound", Operation.QUERY, "4045501"),
     Scenario(
         "QueryPaymentInternalServerError", Operation.QUERY, "5005501", before=_EXISTS, changes={"serviceCode": "AZ"}

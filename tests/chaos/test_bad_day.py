@@ -1,6 +1,6 @@
 """A bad day: workers are killed, the broker restarts twice, the database is cut off, DANA loses a third of its replies.
 
-In the end every order and cancel stands as DANA's books say, and nothing was sent twice with different content.
+In the end every order and cancel stands as it does at DANA, and nothing was sent twice with different content.
 The short form runs with ``--services``; the long one with ``CHAOS_ORDERS=500 CHAOS_CANCELS=200``.
 """
 
@@ -24,7 +24,7 @@ from django.db.models import Q
 from django_dana import services
 from django_dana.management.commands.dana_explain import explain
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
-from django_dana.simulator import Habits, Merchant, Simulator, WrongState
+from django_dana.simulator import Behaviour, Merchant, Simulator, WrongState
 from tests.factories import account_with, new_order
 from tests.keys import DANA_PRIVATE_KEY, SHOP_PUBLIC_KEY
 from tests.services import processes
@@ -64,8 +64,8 @@ def simulator(live_server: Any) -> Iterator[Simulator]:
 
     partner = settings.DANA["default"]
     merchant = Merchant(partner["MERCHANT_ID"], partner["PARTNER_ID"], SHOP_PUBLIC_KEY)
-    habits = replace(Habits(), notify_delays=(0.1, *[1.0] * 60))
-    with Simulator([merchant], private_key=DANA_PRIVATE_KEY, seed=7, faults=FAULTS, habits=habits) as dana:
+    behaviour = replace(Behaviour(), notify_delays=(0.1, *[1.0] * 60))
+    with Simulator([merchant], private_key=DANA_PRIVATE_KEY, seed=7, faults=FAULTS, behaviour=behaviour) as dana:
         yield dana
 
 
@@ -146,7 +146,7 @@ def test_a_bad_day(web: Setup, broker: Broker, simulator: Simulator, capsys: pyt
         wait_until_settled()
     finally:
         killer.end()
-    compare_with_the_books(simulator)
+    compare_with_dana(simulator)
     figures = {
         "orders": orders,
         "cancels": cancels,
@@ -187,7 +187,7 @@ def live_through_the_day(broker: Broker, dana: Simulator) -> tuple[int, int]:
 
 def pay_some(dana: Simulator, chance: random.Random) -> None:
     """Let a few buyers pay; some never do."""
-    for order in dana.books()["orders"]:
+    for order in dana.snapshot()["orders"]:
         if order["state"] == "INIT" and chance.random() < 0.1:
             with suppress(WrongState):
                 dana.order(order["reference"]).pay()
@@ -226,16 +226,16 @@ def unsettled() -> set[int]:
 def wait_until_settled() -> None:
     """Wait, or tell the story of an order that does not come to its end."""
     try:
-        wait_for(lambda: not unsettled(), "settled books", SETTLE_SECONDS)
+        wait_for(lambda: not unsettled(), "settled orders", SETTLE_SECONDS)
     except AssertionError:
         orders = Order.objects.filter(pk__in=unsettled())[:3]
         raise AssertionError("\n".join(line for order in orders for line in explain(order))) from None
 
 
-def compare_with_the_books(dana: Simulator) -> None:
-    """Compare every order and cancel with what DANA believes."""
-    books = dana.books()
-    theirs = {order["reference"]: STATES[order["state"]] for order in books["orders"]}
+def compare_with_dana(dana: Simulator) -> None:
+    """Compare every order and cancel with what DANA has."""
+    snapshot = dana.snapshot()
+    theirs = {order["reference"]: STATES[order["state"]] for order in snapshot["orders"]}
     ours = {order.partner_reference_no: order for order in Order.objects.all()}
     assert set(theirs) <= set(ours), "DANA has no order that we do not know"
     for reference, order in ours.items():
@@ -246,7 +246,7 @@ def compare_with_the_books(dana: Simulator) -> None:
     for cancel_request in CancelRequest.objects.select_related("order"):
         is_cancelled = theirs.get(cancel_request.order.partner_reference_no) == "cancelled"
         assert (cancel_request.status == "success") == is_cancelled, cancel_request.next_step
-    assert [request for request in books["requests"] if len(request["bodies"]) != 1] == []
+    assert [request for request in snapshot["requests"] if len(request["bodies"]) != 1] == []
     assert not ApiCall.objects.filter(duration_ms=None, error="").exists(), "every open call is explained"
     for order in ours.values():
         assert_calls_do_not_overlap(list(order.api_calls.order_by("started_at")))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_dana.simulator import Habits, Merchant, Simulator
+from django_dana.simulator import Behaviour, Merchant, Simulator
 from tests import keys
 from tests.simulator.shop import Listener, Shop
 
@@ -14,8 +14,8 @@ MERCHANT = Merchant("M-TEST", "P-TEST", keys.SHOP_PUBLIC_KEY, name="Warung Kopi"
 @pytest.fixture
 def dana() -> Iterator[Simulator]:
     """A simulator that sends again at once."""
-    habits = Habits(notify_delays=(0, 0.02, 0.02, 0.02), notify_timeout=2)
-    with Simulator([MERCHANT], private_key=keys.DANA_PRIVATE_KEY, seed=1, habits=habits) as dana:
+    behaviour = Behaviour(notify_delays=(0, 0.02, 0.02, 0.02), notify_timeout=2)
+    with Simulator([MERCHANT], private_key=keys.DANA_PRIVATE_KEY, seed=1, behaviour=behaviour) as dana:
         yield dana
 
 

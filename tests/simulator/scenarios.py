@@ -213,6 +213,7 @@ CANCEL = [
         "cancel",
         "2005700",
         prepare=("create",),
+        message="Success",
         holds={"originalReferenceNo": str, "cancelTime": str},
     ),
     Scenario(
@@ -318,7 +319,13 @@ REFUND = [
 
 CONSULT = [
     Scenario("ConsultPayBalancedSuccess", "consult", "2005700", holds={"paymentInfos": list}),
-    Scenario("ConsultPayBalancedInvalidFieldFormat", "consult", "4000001", body={"merchantId": ""}),
+    Scenario(
+        "ConsultPayBalancedInvalidFieldFormat",
+        "consult",
+        "4000001",
+        body={"merchantId": ""},
+        message="Invalid Field Format",
+    ),
     Scenario("ConsultPayBalancedInvalidMandatoryField", "consult", "4000002", headers=NO_TIMESTAMP),
     Scenario("ConsultPayBalancedUnauthorized", "consult", "4010000", headers=BAD_SIGNATURE),
 ]

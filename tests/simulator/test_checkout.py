@@ -63,7 +63,7 @@ def test_overview__a_reference_that_is_no_text(dana: Simulator, shop: Shop) -> N
     answered(shop.call("create", b'{"partnerReferenceNo":"\\ud800"}'), "4005400")
 
     assert requests.get(dana.base_url, timeout=5).status_code == 200
-    assert requests.get(f"{dana.base_url}/simulator/books", timeout=5).status_code == 200
+    assert requests.get(f"{dana.base_url}/simulator/snapshot", timeout=5).status_code == 200
 
 
 def test_pay__back_to_the_shop(dana: Simulator, shop: Shop, listener: Listener) -> None:

@@ -52,7 +52,7 @@ def test_serves_until_it_is_interrupted(tmp_path: Path, listener: Listener, numb
     assert keys.DANA_PUBLIC_KEY in lines[1]
     assert "serves default: merchant 216620000000000000001" in lines[2]
     assert "BASE_URL" in lines[3]
-    assert "The simulator has ended." in text
+    assert "The simulator has stopped." in text
     assert "notifications: its DANA_PUBLIC_KEY" not in text
     assert listener.heard[0].is_signed_by(keys.DANA_PUBLIC_KEY)
 

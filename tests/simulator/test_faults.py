@@ -1,13 +1,14 @@
 """What goes wrong on demand: on the wire, in the answer, in time, and by chance that can be repeated."""
 
-import threading
 import time
 from datetime import datetime
 
 import pytest
 import requests
 
-from django_dana.simulator import Clock, Fault, Simulator, faults
+from django_dana.simulator import Behaviour, Clock, Fault, Simulator
+from django_dana.simulator.engine import faults
+from django_dana.simulator.engine.shared import Shared
 from tests.simulator.shop import Shop, answered, until
 
 
@@ -61,7 +62,7 @@ def test_delay__longer_than_the_client_waits(dana: Simulator, shop: Shop) -> Non
         shop.call("create", shop.order("INV-1"), timeout=0.2)
 
     # closing the simulator at the end of the test wakes the reply that sleeps
-    until(lambda: dana.books()["orders"])
+    until(lambda: dana.snapshot()["orders"])
 
 
 def test_drip(dana: Simulator, shop: Shop) -> None:
@@ -192,7 +193,7 @@ def test_several_at_once(dana: Simulator, shop: Shop) -> None:
 
 
 def struck(seed: int) -> list[bool]:
-    some = faults.Faults(threading.RLock(), Clock(), seed)
+    some = faults.Faults(Shared(clock=Clock(), behaviour=Behaviour(), seed=seed, base_url=""))
     some.add("create:drop_reply:0.5")
     return [bool(some.draw("create", f"INV-{number}")) for number in range(64)]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from django_dana.simulator import Habits, Simulator
+from django_dana.simulator import Behaviour, Simulator
 from tests import wire
 from tests.simulator.shop import Listener, Shop, answered, now, until
 
@@ -38,7 +38,7 @@ def test_paid__heard_once(dana: Simulator, shop: Shop, listener: Listener) -> No
 
 @pytest.mark.parametrize("omit", [False, True])
 def test_expired__status_05(dana: Simulator, shop: Shop, listener: Listener, *, omit: bool) -> None:
-    dana.change_habits(omit_finished_time=omit)
+    dana.change_behaviour(omit_finished_time=omit)
     shop.create("INV-1")
 
     dana.advance(601)
@@ -75,7 +75,7 @@ def test_signed__over_the_path_that_is_called(
 
 
 def test_header_names__as_documented(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.change_habits(header_names="documented")
+    dana.change_behaviour(header_names="documented")
     shop.create("INV-1")
 
     dana.order("INV-1").pay()
@@ -93,7 +93,7 @@ def test_answer_without_its_headers__is_hinted_at(dana: Simulator, shop: Shop, l
     dana.order("INV-1").pay()
 
     assert dana.wait_for_notifications()
-    ((one,),) = [sent.tries for sent in dana.sent()]
+    ((one,),) = [sent.attempts for sent in dana.sent()]
     assert [hint.split()[-3:] for hint in one.hints] == [["is", "not", "application/json"], ["of", "25", "characters"]]
 
 
@@ -120,7 +120,7 @@ def test_danas_scenarios(
 
     assert dana.wait_for_notifications()
     assert [heard.content["latestTransactionStatus"] for heard in listener.heard] == [status] * (len(answers) + 1)
-    assert dana.sent()[0].state == "heard"
+    assert dana.sent()[0].state == "acknowledged"
 
 
 def test_expired__by_itself(dana: Simulator, shop: Shop, listener: Listener) -> None:
@@ -144,9 +144,9 @@ def test_resent_until_heard__fresh_signature_each_time(dana: Simulator, shop: Sh
     assert len({heard.headers["X-External-Id"] for heard in listener.heard}) == 3
     assert len({heard.body for heard in listener.heard}) == 1
     (sent,) = dana.sent("INV-1")
-    assert sent.state == "heard"
-    assert [one.response_code for one in sent.tries] == ["5005601", "4045601", "2005600"]
-    assert "said the shop" in sent.tries[0].response_body
+    assert sent.state == "acknowledged"
+    assert [one.response_code for one in sent.attempts] == ["5005601", "4045601", "2005600"]
+    assert "said the shop" in sent.attempts[0].response_body
 
 
 def test_given_up_after_the_last_delay(dana: Simulator, shop: Shop, listener: Listener) -> None:
@@ -157,10 +157,10 @@ def test_given_up_after_the_last_delay(dana: Simulator, shop: Shop, listener: Li
 
     assert dana.wait_for_notifications()
     (sent,) = dana.sent()
-    assert (sent.state, len(sent.tries)) == ("given up", 4)
+    assert (sent.state, len(sent.attempts)) == ("given up", 4)
     dana.notifications.resend(sent.number)
     assert dana.wait_for_notifications()
-    assert len(sent.tries) == 5
+    assert len(sent.attempts) == 5
 
 
 def test_nobody_there(dana: Simulator, shop: Shop) -> None:
@@ -171,11 +171,11 @@ def test_nobody_there(dana: Simulator, shop: Shop) -> None:
 
     assert dana.wait_for_notifications()
     (sent,) = dana.sent()
-    assert sent.tries[-1].error == "ConnectionError"
+    assert sent.attempts[-1].error == "ConnectionError"
 
 
 def test_answer_that_drips__is_no_answer(dana: Simulator, shop: Shop) -> None:
-    dana.change_habits(notify_timeout=0.2, notify_delays=(0.0,))
+    dana.change_behaviour(notify_timeout=0.2, notify_delays=(0.0,))
     with wire.serving() as slow:
 
         def act(connection: socket.socket, request: wire.Heard) -> None:
@@ -188,7 +188,7 @@ def test_answer_that_drips__is_no_answer(dana: Simulator, shop: Shop) -> None:
         dana.order("INV-1").pay()
 
         assert dana.wait_for_notifications()
-    ((one,),) = [sent.tries for sent in dana.sent()]
+    ((one,),) = [sent.attempts for sent in dana.sent()]
     assert (one.error, one.response_code) == ("TimeoutError", "")
 
 
@@ -203,7 +203,7 @@ def test_no_address__no_notification(dana: Simulator, shop: Shop) -> None:
 
 
 def test_epoch_times_and_store_id(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.change_habits(time_form="epoch", store_id_name="externalStoreID", omit_external_id=True)
+    dana.change_behaviour(time_form="epoch", store_id_name="externalStoreID", omit_external_id=True)
     shop.create("INV-1", externalStoreId="STORE-1")
 
     dana.order("INV-1").pay("NETWORK_PAY_PG_LINKAJA")
@@ -218,10 +218,10 @@ def test_epoch_times_and_store_id(dana: Simulator, shop: Shop, listener: Listene
 
 
 @pytest.mark.parametrize(("notify", "count"), [(False, 0), (True, 1)])
-def test_merchants_cancel__as_the_habit_says(
+def test_merchants_cancel__as_the_behaviour_says(
     dana: Simulator, shop: Shop, listener: Listener, *, notify: bool, count: int
 ) -> None:
-    dana.change_habits(notify_on_cancel=notify)
+    dana.change_behaviour(notify_on_cancel=notify)
     shop.create("INV-1")
 
     answered(shop.call("cancel", shop.cancel("INV-1")), "2005700")
@@ -230,8 +230,8 @@ def test_merchants_cancel__as_the_habit_says(
     assert len(listener.heard) == count
 
 
-def test_refund__as_the_habit_says(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.change_habits(notify_on_refund=True)
+def test_refund__as_the_behaviour_says(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.change_behaviour(notify_on_refund=True)
     shop.create("INV-1")
     dana.order("INV-1").pay()
 
@@ -289,8 +289,8 @@ def test_fault__bad_signature_once_then_healed(dana: Simulator, shop: Shop, list
     assert [heard.is_signed_by(dana.public_key) for heard in listener.heard] == [False, True]
 
 
-def test_fault__alter(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.faults.add("notify:alter:field=amount.value:value=1.00")
+def test_fault__tamper(dana: Simulator, shop: Shop, listener: Listener) -> None:
+    dana.faults.add("notify:tamper:field=amount.value:value=1.00")
     shop.create("INV-1")
 
     dana.order("INV-1").pay()
@@ -312,20 +312,20 @@ def test_fault__clock_skew(dana: Simulator, shop: Shop, listener: Listener) -> N
 
 
 def test_close__does_not_wait_for_what_is_scheduled(shop: Shop, dana: Simulator) -> None:
-    dana.change_habits(notify_delays=(60.0,))
+    dana.change_behaviour(notify_delays=(60.0,))
     shop.create("INV-1")
     dana.order("INV-1").pay()
 
     dana.close()
 
-    assert dana.sent()[0].tries == []
+    assert dana.sent()[0].attempts == []
 
 
-def test_habits__from_json() -> None:
-    habits = Habits().changed({"notify_delays": [0, 1], "order_lifetime": None, "highest_amount": "5.00"})
+def test_behaviour__from_json() -> None:
+    behaviour = Behaviour().changed({"notify_delays": [0, 1], "order_lifetime": None, "highest_amount": "5.00"})
 
-    assert habits.notify_delays == (0.0, 1.0)
-    assert Habits().changed(habits.as_json()) == habits
+    assert behaviour.notify_delays == (0.0, 1.0)
+    assert Behaviour().changed(behaviour.as_json()) == behaviour
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,6 @@ def test_habits__from_json() -> None:
         {"refunded_status": ""},
     ],
 )
-def test_habits__refused(changes: dict[str, Any]) -> None:
+def test_behaviour__refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        Habits().changed(changes)
+        Behaviour().changed(changes)

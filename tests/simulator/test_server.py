@@ -19,7 +19,7 @@ import django_dana
 from django_dana.exceptions import InvalidKey
 from django_dana.simulator import Merchant, Simulator, WrongState
 from django_dana.simulator import keys as simulator_keys
-from django_dana.simulator.http import LONGEST_BODY
+from django_dana.simulator.web.http import LONGEST_BODY
 from tests import keys
 from tests.simulator.conftest import MERCHANT
 from tests.simulator.shop import Shop, answered, until
@@ -84,10 +84,11 @@ def test_paths(dana: Simulator) -> None:
         ("[nonsense", 421),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/simulator/books"])
+@pytest.mark.parametrize("path", ["/", "/simulator/snapshot"])
 def test_host__that_a_stranger_may_point_here_is_refused(host: str, status: int, path: str) -> None:
     tunnel = Simulator([MERCHANT], private_key=keys.DANA_PRIVATE_KEY, public_url="https://dana.example")
-    environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "HTTP_HOST": host}
+    token = f"token={tunnel.control_token}"
+    environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "HTTP_HOST": host, "QUERY_STRING": token}
     statuses: list[str] = []
 
     tunnel.app(environ, lambda line, headers: statuses.append(line))

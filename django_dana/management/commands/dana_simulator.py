@@ -1,10 +1,11 @@
-"""``manage.py dana_simulator``: a whole DANA on this machine."""
+"""``manage.py dana_simulator``: a DANA on this machine."""
 
 import signal
 import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.core.management.base import BaseCommand, CommandError
@@ -13,26 +14,35 @@ from django_dana import conf
 from django_dana.exceptions import InvalidKey
 from django_dana.protocol import signing
 
+if TYPE_CHECKING:
+    from django_dana.simulator import Simulator
+
 
 class Command(BaseCommand):
     """Serve the sandbox accounts of the DANA setting until it is interrupted."""
 
     help = (
-        "A whole DANA on this machine. It knows the sandbox accounts of the DANA setting: their merchant and partner "
-        "ids and the public halves of their private keys. It prints its own public key."
+        "A DANA on this machine. It knows the sandbox accounts of the DANA setting: their merchant and partner ids and "
+        "the public halves of their private keys. It prints its own public key."
     )
     # the checks of a shop that is still being set up must not keep its DANA from starting
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the options."""
+        """Add the options."""
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
         parser.add_argument("--port", type=int, default=8900, help="port to listen on (default: 8900)")
         parser.add_argument("--public-url", default="", help="how browsers reach it, if not by host and port")
         parser.add_argument(
+            "--control-token",
+            default="",
+            metavar="TOKEN",
+            help="what the control API and the overview ask for (default: a random one if others can reach them)",
+        )
+        parser.add_argument(
             "--fault", action="append", default=[], metavar="SPEC", help="what goes wrong, e.g. create:drop_reply:0.2"
         )
-        parser.add_argument("--seed", type=int, default=0, help="makes a run repeatable (default: 0)")
+        parser.add_argument("--seed", type=int, help="makes a run repeatable (default: a new one in every run)")
         parser.add_argument(
             "--private-key-file",
             type=Path,
@@ -44,13 +54,13 @@ class Command(BaseCommand):
             type=float,
             nargs="+",
             metavar="SECONDS",
-            help="seconds before the first, second, ... try of a notification; then it is given up",
+            help="seconds before the first, second, ... attempt to deliver a notification; then it is given up",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Serve until SIGINT or SIGTERM. Raises CommandError with a plain sentence where it can't begin."""
+        """Serve until SIGINT or SIGTERM. Raises CommandError where it can't start."""
         # imported here: nothing of the simulator is loaded unless this command runs
-        from django_dana.simulator import Habits, Simulator
+        from django_dana.simulator import Behaviour, Simulator
 
         accounts = [account for account in conf.accounts() if account.is_sandbox]
         if not accounts:
@@ -64,8 +74,9 @@ class Command(BaseCommand):
                 private_key=_own_key(options["private_key_file"]) if options["private_key_file"] else None,
                 seed=options["seed"],
                 faults=options["fault"],
-                habits=Habits().changed(changes),
+                behaviour=Behaviour().changed(changes),
                 public_url=options["public_url"],
+                control_token=options["control_token"],
             )
         except (ValueError, OSError) as error:
             raise CommandError(str(error)) from None
@@ -73,15 +84,27 @@ class Command(BaseCommand):
             dana.start()
         except (OSError, OverflowError) as error:
             raise CommandError(
-                f"Port {options['port']} of {options['host']} can't be had ({error}). Choose another with --port."
+                f"Cannot listen on {options['host']}:{options['port']} ({error}). Choose another port with --port."
             ) from None
         self._introduce(dana.base_url, dana.public_key, accounts)
+        self._explain_access(dana)
         _wait_for_signal()
         dana.close()
-        self.stdout.write("The simulator has ended.")
+        self.stdout.write("The simulator has stopped.")
+
+    def _explain_access(self, dana: "Simulator") -> None:
+        self.stdout.write(f"The same references and faults again: --seed {dana.seed}")
+        if not dana.is_local:
+            self.stdout.write(
+                self.style.WARNING("It can be reached from beyond this machine. Use it in networks you trust only.")
+            )
+        if dana.control_token:
+            self.stdout.write(f"Overview: {dana.base_url}/?{urlencode({'token': dana.control_token})}")
+            self.stdout.write(f"Control API: send the header Authorization: Bearer {dana.control_token}")
+        self.stdout.flush()
 
     def _introduce(self, base_url: str, public_key: str, accounts: list[conf.Account]) -> None:
-        self.stdout.write(f"DANA simulator: {base_url}/ (Ctrl-C ends it)")
+        self.stdout.write(f"DANA simulator: {base_url}/ (Ctrl-C stops it)")
         self.stdout.write(f"DANA_PUBLIC_KEY = {public_key!r}")
         for account in accounts:
             self.stdout.write(f"serves {account.alias}: merchant {account.merchant_id}, partner {account.partner_id}")
@@ -95,7 +118,6 @@ class Command(BaseCommand):
                 self.stdout.write(
                     self.style.WARNING("  it will refuse these notifications: its DANA_PUBLIC_KEY is another key")
                 )
-        self.stdout.flush()
 
 
 def _own_key(path: Path) -> RSAPrivateKey:

@@ -44,8 +44,8 @@ class Story:
         yield f"A member of staff ({STAFF_NAME} / {STAFF_PASSWORD}) cancels it in the admin.", cancel_url
         self._wait_for_state("cancelled")
         yield "DANA has cancelled the order: the money goes back.", self._purchase_url
-        self._check_books()
-        yield "DANA's own books say the same.", f"{self.shop.simulator_url}/"
+        self._check_dana()
+        yield "DANA has the same state.", f"{self.shop.simulator_url}/"
 
     def _buy(self) -> str:
         catalogue = self._get(self.buyer, self.shop.url)
@@ -101,11 +101,11 @@ class Story:
             raise DemoError(f"Cancelling led to {done.status_code} at {done.url}.")
         return done.url
 
-    def _check_books(self) -> None:
-        books = self._get(self.staff, f"{self.shop.simulator_url}/simulator/books").json()
-        order = next((order for order in books["orders"] if order["reference"] == self._reference), None)
+    def _check_dana(self) -> None:
+        snapshot = self._get(self.staff, f"{self.shop.simulator_url}/simulator/snapshot").json()
+        order = next((order for order in snapshot["orders"] if order["reference"] == self._reference), None)
         if order is None or order["state"].upper() != "CANCELLED":
-            raise DemoError(f"DANA's books say {order} of {self._reference}.")
+            raise DemoError(f"DANA has {order} for {self._reference}.")
 
     # -- over HTTP --------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""The simulator over HTTP: server, API, checkout, control API and overview."""
