@@ -216,7 +216,7 @@ def test_the_buyer_is_told_the_same_in_both_languages(watcher: Client) -> None:
     ]
 
 
-STATES = [("success", status) for status in Order.PaymentStatus]
+STATES: list[tuple[str, str]] = [("success", status) for status in Order.PaymentStatus]
 STATES += [(status, "none") for status in Order.CreateStatus if status != "success"]
 
 
