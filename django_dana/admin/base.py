@@ -156,7 +156,7 @@ class LightChangeList(ChangeList):
 class ReadOnlyAdmin(_ModelAdmin):
     """Look, don't touch; and stay fast at a million rows."""
 
-    actions = None
+    actions: Any = None
     change_list_template = "admin/django_dana/change_list.html"
     list_per_page = 50
     ordering = ("-id",)

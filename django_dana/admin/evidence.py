@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.admin.base import ORDER_COLUMNS, ReadOnlyAdmin
+from django_dana.admin.base import CHANGE_PERMISSION, ORDER_COLUMNS, ActionResult, ReadOnlyAdmin, RowAction
 from django_dana.admin.rendering import link, pretty_text, pretty_value
 from django_dana.models import ApiCall, Notification
+from django_dana.protocol import notation
+from django_dana.services import CANCEL_PERMISSION
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -44,6 +47,19 @@ class EvidenceAdmin(ReadOnlyAdmin):
     def evidence(self, row: Any) -> Sequence[tuple["_StrOrPromise", SafeString]]:
         """Return the raw texts of a row, masked."""
         raise NotImplementedError
+
+
+def _why_not_review(notification: Notification) -> Any:
+    if notification.reviewed_at:
+        return _("Somebody has reviewed it.")
+    fine = (Notification.Outcome.APPLIED, Notification.Outcome.KNOWN, Notification.Outcome.TEST)
+    return _("It was applied, so there is nothing to review.") if notification.outcome in fine else None
+
+
+def _review(request: HttpRequest, notification: Notification) -> ActionResult:
+    notification.reviewed_at = timezone.now()
+    notification.save(update_fields=["reviewed_at"])
+    return ActionResult(gettext("Noted: the message needs no attention any more."))
 
 
 @admin.register(ApiCall)
@@ -90,10 +106,29 @@ class NotificationAdmin(EvidenceAdmin):
     search_fields = ("order__partner_reference_no", "order__reference_no")
     search_help_text = _("The beginning of a reference of the order: ours or DANA's.")
     heavy = ("body", "headers", *ORDER_COLUMNS)
+    row_actions = (
+        RowAction(
+            name="review",
+            label=_("Mark as reviewed"),
+            permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
+            why_not=_why_not_review,
+            run=_review,
+            question=_("You have found out whose message it is, and nothing more is to be done about it."),
+        ),
+    )
     fieldsets = (
-        (None, {"fields": ("order_link", "outcome", "error", "received_at")}),
+        (None, {"fields": ("order_link", "claimed_reference", "outcome", "error", "received_at", "reviewed_at")}),
         (_("Message"), {"fields": ("verified", "verified_by", "account")}),
     )
+
+    @admin.display(description=_("reference in the message"))
+    def claimed_reference(self, notification: Notification) -> str:
+        """Return which order the message says it is about; whether it is so is another question."""
+        try:
+            message = notation.parse_json_object(notification.body.encode())
+        except ValueError:
+            return "-"
+        return str(message.get("originalPartnerReferenceNo") or "-")
 
     def heading(self, row: Notification) -> str:
         """Return what it is, and what became of it."""

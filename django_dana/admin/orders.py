@@ -4,21 +4,29 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import URLPattern
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timeuntil
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
-from django_dana.admin import cancel_requests, giving_back
+from django_dana.admin import bulk, cancel_requests, giving_back, overview
 from django_dana.admin.base import (
     CHANGE_PERMISSION,
     REFRESH_AFTER,
@@ -34,7 +42,8 @@ from django_dana.admin.rendering import badge, outside_link, pretty_text, pretty
 from django_dana.admin.timeline import timeline_of
 from django_dana.display import moment, price
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
-from django_dana.services import CANCEL_PERMISSION, refusals, summary
+from django_dana.services import CANCEL_PERMISSION, inbox, refusals, settlement, summary
+from django_dana.services.settlement import SETTLE_PERMISSION
 from django_dana.services.summary import Act, ActName, Summary
 
 if TYPE_CHECKING:
@@ -54,6 +63,12 @@ def _stop(request: HttpRequest, order: Order) -> ActionResult:
 def _review(request: HttpRequest, order: Order) -> ActionResult:
     services.clear_attention(order)
     return ActionResult(gettext("Noted: the order needs no attention any more."))
+
+
+def _settle(request: HttpRequest, order: Order) -> ActionResult:
+    user: Any = request.user
+    settlement.settle_outside(order, note=request.POST.get("note", ""), settled_by=user)
+    return ActionResult(gettext("Noted: settled outside DANA. This system moved no money."))
 
 
 @admin.register(Order)
@@ -135,13 +150,48 @@ class OrderAdmin(ReadOnlyAdmin):
             run=_review,
             question=_("You have looked into it, and nothing more is to be done about this order. No money is moved."),
         ),
+        RowAction(
+            name=ActName.SETTLE,
+            label=_("Settled outside DANA"),
+            permissions=(SETTLE_PERMISSION,),
+            why_not=settlement.why_not_settle_outside,
+            run=_settle,
+            question=_(
+                "You have given the money back by other means, such as a bank transfer. This system moves no money, "
+                "and from here on DANA is not asked to give any back. Write down how it was done and its number."
+            ),
+        ),
     )
+
+    actions = ("cancel_selected", "export_selected")
 
     # -- the list -----------------------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         """Return the orders, with the requests on which their state depends."""
         return summary.with_requests(super().get_queryset(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Add the ways to what waits and to how it goes, with counts."""
+        return super().changelist_view(request, {"links": list(self._links(request)), **(extra_context or {})})
+
+    def _links(self, request: HttpRequest) -> Iterator[dict[str, Any]]:
+        """Yield the links above the list. Each count is bounded, and served by an index."""
+        orders = self.get_queryset(request).order_by()
+        waits = _bounded(inbox.orders_in_need(orders))
+        yield {"label": gettext("Waits for a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
+        if self.may_see(request, CancelRequest):
+            url = self.list_of(CancelRequest, unfinished__exact=1)
+            yield {
+                "label": gettext("Refunds under way"),
+                "url": url,
+                "count": _bounded(CancelRequest.objects.filter(next_attempt_at__isnull=False)),
+            }
+        if self.may_see(request, Notification):
+            url = self.list_of(Notification, outcome__in="unknown_order,failed")
+            count = _bounded(inbox.unapplied_messages())
+            yield {"label": gettext("Messages not applied"), "url": url, "count": count, "is_bad": count}
+        yield {"label": gettext("Overview"), "url": self.address("overview"), "count": None}
 
     @admin.display(description=_("order"))
     def shown_reference(self, order: Order) -> SafeString:
@@ -265,7 +315,117 @@ class OrderAdmin(ReadOnlyAdmin):
             )
             for action in cancel_requests.ACTIONS
         ]
-        return [self.route(ActName.GIVE_BACK, self.give_back_view), *of_requests, *super().get_urls()]
+        return [
+            path("inbox/", self.admin_site.admin_view(self.inbox_view), name="django_dana_order_inbox"),
+            path("overview/", self.admin_site.admin_view(self.overview_view), name="django_dana_order_overview"),
+            self.route(ActName.GIVE_BACK, self.give_back_view),
+            *of_requests,
+            *super().get_urls(),
+        ]
+
+    # -- pages about many ---------------------------------------------------------------------------------------------
+
+    def inbox_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what waits for a person."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        items = [
+            {
+                "since": item.since,
+                "when": moment(item.since),
+                "what": item.what,
+                "cause": item.cause,
+                "act": item.act,
+                "badge": item.badge,
+                "tone": item.tone,
+                "url": self._url_of(request, item.row),
+            }
+            for item in inbox.waiting(self.get_queryset(request).order_by())
+            if item.row is None or self.may_see(request, type(item.row), item.row)
+        ]
+        return self._page(request, gettext("Waits for a person"), "inbox", items=items)
+
+    def _url_of(self, request: HttpRequest, row: Order | Notification | None) -> str:
+        if row is not None:
+            return self.page_of(row)
+        return self.list_of(Notification, verified__exact=0) if self.may_see(request, Notification) else ""
+
+    def overview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how it goes."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = request.GET.get("days", "")
+        days = int(chosen) if chosen in map(str, overview.PERIODS) else 7
+        found = overview.overview_of(self.get_queryset(request).prefetch_related(None), days)
+        context = {
+            "overview": found,
+            "facts": overview.facts_of(found),
+            "periods": [
+                {"days": number, "label": label, "is_chosen": number == days}
+                for number, label in overview.PERIODS.items()
+            ],
+            "unsettled_url": self.page_of(found.oldest_unsettled) if found.oldest_unsettled else "",
+        }
+        return self._page(request, gettext("Overview"), "overview", **context)
+
+    def _page(self, request: HttpRequest, title: str, name: str, **context: Any) -> HttpResponse:
+        defaults = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "opts": self.opts,
+            "list_url": self.address("changelist"),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, f"admin/django_dana/order/{name}.html", {**defaults, **context})
+
+    @admin.action(description=_("Cancel, and give the money back…"), permissions=["cancel"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        """Say what would happen to each chosen order, then do it."""
+        form = bulk.BulkForm(request.POST if "confirmed" in request.POST else None)
+        found = bulk.candidates(queryset)
+        if form.is_valid() and len(found) <= bulk.MOST_CANCELLED:
+            self._cancel_all(request, [one.summary.order for one in found], form.cleaned_data["reason"])
+            return None
+        context = {
+            "candidates": found,
+            "number": sum(not one.why_not for one in found),
+            "totals": bulk.totals(found),
+            "is_too_many": len(found) > bulk.MOST_CANCELLED,
+            "limit": bulk.MOST_CANCELLED,
+            "form": form,
+        }
+        return self._page(request, gettext("Cancel several orders"), "bulk_cancel", **context)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may cancel orders."""
+        user: Any = request.user
+        return bool(user.has_perm(CANCEL_PERMISSION))
+
+    def _cancel_all(self, request: HttpRequest, orders: Iterable[Order], reason: str) -> None:
+        """Ask for each cancel on its own, so that one that is refused stops no other."""
+        done = 0
+        for order in orders:
+            data = {"reason": reason, "version": request.POST.get(f"version-{order.pk}", "")}
+            form = giving_back.GiveBackForm(data)
+            try:
+                if not form.is_valid() or not self.has_view_permission(request, order):
+                    raise PermissionDenied
+                self._ask_for(request, order, form)
+                done += 1
+            except giving_back.StaleForm:
+                message = gettext("%(order)s has changed meanwhile; nothing was sent for it.") % {"order": order}
+                self.message_user(request, message, messages.WARNING)
+            except ValidationError as refusal:
+                self.message_user(request, f"{order}: {' '.join(refusal.messages)}", messages.ERROR)
+        message = ngettext("%d cancel is on its way to DANA.", "%d cancels are on their way to DANA.", done) % done
+        self.message_user(request, message, messages.SUCCESS if done else messages.WARNING)
+
+    @admin.action(description=_("Export as CSV"))
+    def export_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
+        """Return the chosen orders as CSV."""
+        return bulk.export(queryset)
+
+    # -- acts on one --------------------------------------------------------------------------------------------------
 
     def _run_request_action(
         self, action: RowAction, request: HttpRequest, object_id: int, cancel_request_id: int
@@ -300,13 +460,16 @@ class OrderAdmin(ReadOnlyAdmin):
         return self._give_back_page(request, order, form)
 
     def _give_back(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> HttpResponse:
+        self._ask_for(request, order, form)
+        self.message_user(request, gettext("It is on its way to DANA. This page shows what becomes of it."))
+        return HttpResponseRedirect(self.address("change", order.pk))
+
+    def _ask_for(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> None:
         label = gettext("Give money back") if order.paid_at else gettext("Cancel (nothing was paid)")
         reason, note = form.cleaned_data["reason"], form.cleaned_data["note"]
         with transaction.atomic():
             giving_back.give_back(order, form, request.user)
             self.log_change(request, order, f"{label}: {reason}" + (f"\n{note}" if note else ""))
-        self.message_user(request, gettext("It is on its way to DANA. This page shows what becomes of it."))
-        return HttpResponseRedirect(self.address("change", order.pk))
 
     def _stale_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         """Show the form again for what the order is by now; nothing was sent."""
@@ -342,6 +505,11 @@ class OrderAdmin(ReadOnlyAdmin):
     def _retry_button(self, request: HttpRequest, standing: Summary, row: CancelRequest) -> Button | None:
         act = next((act for act in standing.acts if act.name == ActName.RETRY and act.target == row), None)
         return self._button(request, act) if act else None
+
+
+def _bounded(rows: QuerySet[Any]) -> int:
+    """Return how many there are, counting no further than a person would read."""
+    return rows.order_by()[: inbox.MOST_LISTED].count()
 
 
 def _find(actions: Iterable[RowAction], name: str) -> RowAction:

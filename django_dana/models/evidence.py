@@ -132,6 +132,7 @@ class Notification(models.Model):
     )
     outcome = models.CharField(_("outcome"), max_length=13, choices=Outcome.choices, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
+    reviewed_at = models.DateTimeField(_("reviewed at"), null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
@@ -142,6 +143,7 @@ class Notification(models.Model):
         indexes = [
             models.Index(fields=["verified", "-id"], name="dana_notification_verified"),
             models.Index(fields=["received_at"], name="dana_notification_received"),
+            models.Index(fields=["outcome", "reviewed_at"], name="dana_notification_outcome"),
         ]
 
     def __str__(self) -> str:

@@ -138,6 +138,8 @@ class Order(models.Model):
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     note = models.CharField(_("note"), max_length=255, blank=True)
+    settled_outside_at = models.DateTimeField(_("settled outside DANA at"), null=True, blank=True)
+    settled_outside_note = models.CharField(_("how it was settled outside DANA"), max_length=500, blank=True)
 
     return_url = models.CharField(_("return address"), max_length=2048, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
@@ -162,7 +164,10 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("order")
         verbose_name_plural = _("orders")
-        permissions = [("cancel_order", _("Can cancel and refund an order"))]
+        permissions = [
+            ("cancel_order", _("Can cancel and refund an order")),
+            ("settle_order_outside", _("Can note that an order was settled outside DANA")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["merchant_id", "partner_reference_no"], name="dana_order_reference"),
             models.CheckConstraint(condition=Q(amount__gt=0), name="dana_order_amount_positive"),

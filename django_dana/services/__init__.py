@@ -472,6 +472,8 @@ def why_not_cancel(order: Order) -> Any:
     """Return the sentence that says why an order can't be cancelled, or None if it can."""
     if reason := _CLOSED.get(Order.PaymentStatus(order.payment_status)):
         return reason
+    if order.settled_outside_at:
+        return _("This order was settled outside DANA, so nothing more is sent.")
     if order.is_being_cancelled:
         return _("A cancel of this order is under way. Wait for its end.")
     if order.create_status == Order.CreateStatus.SUCCESS:

@@ -34,6 +34,8 @@ def _why_not_retry_cancel(cancel_request: CancelRequest) -> Any:
         return _("It is on its way to DANA already.")
     if not order.is_open and order.payment_status != Order.PaymentStatus.PAID:
         return _("This order is closed, so there is nothing to cancel.")
+    if order.settled_outside_at:
+        return _("This order was settled outside DANA, so nothing more is sent.")
     if order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists():
         return _("Another cancel of this order is under way. Wait for its end.")
     return _("A call to DANA is under way. Try again in a minute.") if order.is_held(timezone.now()) else None

@@ -21,7 +21,7 @@ from django_dana import services
 from django_dana.display import moment, price
 from django_dana.models import CancelRequest, Order
 from django_dana.protocol.response_codes import FollowUp
-from django_dana.services import refusals
+from django_dana.services import refusals, settlement
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -47,6 +47,7 @@ class ActName(StrEnum):
     SYNC = "sync"
     STOP = "stop"
     REVIEW = "review"
+    SETTLE = "settle-outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class _Standing:
     advice: str = ""
     propose: tuple[ActName, ...] = ()
     request: CancelRequest | None = None
+    is_alarm: bool = False
 
 
 class Summary:
@@ -116,7 +118,7 @@ class Summary:
         self.tone = self._standing.tone
         self.sentence = self._standing.sentence
         self.advice = self._standing.advice
-        self.needs_attention = bool(order.needs_attention) or any(
+        self.needs_attention = bool(order.needs_attention or self._standing.is_alarm) or any(
             _did_not_happen(order, row) or _is_refused_for_now(row) for row in requests
         )
         self.is_under_way = order.create_status == Order.CreateStatus.NEW or any(
@@ -127,6 +129,12 @@ class Summary:
     def money(self) -> Money:
         """Where the money is."""
         return money_of(self.order)
+
+    @property
+    def waits_since(self) -> datetime:
+        """Since when it stands like this: since the request that it is about was asked for, or the last change."""
+        request = self._standing.request
+        return request.created_at if request else self.order.updated_at
 
     @property
     def cancel_until(self) -> datetime | None:
@@ -172,7 +180,7 @@ class Summary:
             for name in (ActName.RETRY, ActName.STOP, ActName.REVIEW):
                 if _WHY_NOT[name](request) is None:
                     yield Act(name, _label(name, order, request), request)
-        for name in (ActName.RETRY, ActName.GIVE_BACK, ActName.SYNC, ActName.STOP, ActName.REVIEW):
+        for name in (ActName.RETRY, ActName.GIVE_BACK, ActName.SYNC, ActName.STOP, ActName.REVIEW, ActName.SETTLE):
             if _WHY_NOT[name](order) is None:
                 yield Act(name, _label(name, order, order), order)
 
@@ -189,7 +197,8 @@ def summarize(order: Order, *, now: datetime | None = None) -> Summary:
 def with_requests(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Have the requests of all orders read in one query."""
     requests = CancelRequest.objects.select_related("requested_by").defer("request_body")
-    return orders.prefetch_related(Prefetch("cancel_requests", queryset=requests))
+    # whoever gave the orders may have asked for their requests already, and in another way
+    return orders.prefetch_related(None).prefetch_related(Prefetch("cancel_requests", queryset=requests))
 
 
 def money_of(order: Order) -> Money:
@@ -246,6 +255,7 @@ _WHY_NOT: Final[dict[ActName, Callable[[Order | CancelRequest], Any]]] = {
     ActName.SYNC: _of_order(why_not_sync),
     ActName.STOP: refusals.why_not_stop,
     ActName.REVIEW: why_not_review,
+    ActName.SETTLE: _of_order(settlement.why_not_settle_outside),
 }
 
 _OF_REQUESTS: Final = (ActName.RETRY, ActName.STOP, ActName.REVIEW)
@@ -267,6 +277,7 @@ _ORDER_LABELS: Final = {
     ActName.SYNC: _("Ask DANA now"),
     ActName.STOP: _("Stop sending the order"),
     ActName.REVIEW: _("Mark as reviewed…"),
+    ActName.SETTLE: _("Settled outside…"),
 }
 _REFUND_LABELS: Final = {
     ActName.RETRY: _("Send the refund again"),
@@ -284,6 +295,8 @@ _CANCEL_LABELS: Final = {
 
 def _standing(order: Order, requests: list[CancelRequest], now: datetime) -> _Standing:
     """Return the gravest of what is true: doubts about the money first, then requests, then the payment."""
+    if settled := _of_settled_outside(order):
+        return settled
     if order.needs_attention not in ("", Order.Attention.PAID_AFTER_CLOSED):
         return _of_attention(order)
     for describe in (_of_running, _of_unknown_end):
@@ -292,6 +305,31 @@ def _standing(order: Order, requests: list[CancelRequest], now: datetime) -> _St
     if order.needs_attention:
         return _of_attention(order)
     return _of_what_did_not_happen(order, requests) or _of_payment(order, requests, now)
+
+
+def _of_settled_outside(order: Order) -> _Standing | None:
+    """Money that was given back by other means than this system's."""
+    if order.settled_outside_at is None:
+        return None
+    facts = {"when": moment(order.settled_outside_at), "note": order.settled_outside_note}
+    if order.payment_status != Order.PaymentStatus.PAID:
+        return _Standing(
+            code="given_back_twice",
+            badge=_("given back twice?"),
+            tone=Tone.BAD,
+            sentence=gettext(
+                "It was settled outside DANA (%(when)s: “%(note)s”), and DANA says that it gave the money back too."
+            )
+            % facts,
+            advice=gettext("Look both payments up before you do anything else."),
+            is_alarm=True,
+        )
+    return _Standing(
+        code="settled_outside",
+        badge=_("settled outside"),
+        tone=Tone.CALM,
+        sentence=gettext("Settled outside DANA, %(when)s: “%(note)s”. This system moved no money.") % facts,
+    )
 
 
 def _of_running(order: Order, requests: list[CancelRequest]) -> _Standing | None:
