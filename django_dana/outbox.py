@@ -2,19 +2,14 @@
 
 import logging
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 
-from django_dana import signals
+from django_dana import signals, timing
 from django_dana.models import Order, OutboxEvent
 
 logger = logging.getLogger(__name__)
-
-# While a worker sends an event nobody else does; if that worker dies, somebody else does so after this time.
-_SENDING: Final = timedelta(minutes=5)
-
-_RETRY_DELAYS: Final = [timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600)]
 
 
 def send_due(order_id: int) -> None:
@@ -35,7 +30,7 @@ def _claim(event: OutboxEvent) -> bool:
     """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
     if event.attempts and not event.error:
         logger.warning("The worker that sent %s for order %s ended before its receivers", event.name, event.order_id)
-    due_at = timezone.now() + max(_SENDING, _retry_delay(event))
+    due_at = timezone.now() + max(timing.SENDING, _retry_delay(event))
     claimed = OutboxEvent.objects.filter(pk=event.pk, due_at=event.due_at).update(
         due_at=due_at, attempts=event.attempts + 1
     )
@@ -43,7 +38,7 @@ def _claim(event: OutboxEvent) -> bool:
 
 
 def _retry_delay(event: OutboxEvent) -> timedelta:
-    return _RETRY_DELAYS[min(event.attempts, len(_RETRY_DELAYS) - 1)]
+    return timing.RECEIVER_DELAYS[min(event.attempts, len(timing.RECEIVER_DELAYS) - 1)]
 
 
 def _send(event: OutboxEvent) -> None:

@@ -1,4 +1,4 @@
-"""When to try: the Celery tasks. Ids in, one call, nothing else; the only file that imports Celery.
+"""Celery tasks: take an id, make one gateway call. The only module importing Celery.
 
 The rows are the queue, and a message is only an alarm clock: one that is lost, late or doubled costs time, never an
 order. So messages are acknowledged late, carry no content, and wait only the few seconds between two attempts of a
@@ -9,35 +9,27 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from celery import current_app, shared_task
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_dana import gateway, outbox
+from django_dana import gateway, outbox, timing
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
 logger = logging.getLogger(__name__)
 
-# A later time is left to the sweep: brokers hold delayed messages badly, and a restart may lose them.
-_LONGEST_COUNTDOWN: Final = 15.0
-
-#: The longest that a task of ours works when all goes well: three kinds of rows, and the last call of each.
-LONGEST_TASK: Final = 240.0
-
 _ONCE_MORE: Final = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 _BATCH: Final = 100
-_SWEEP_SECONDS: Final = 60.0
 
-# A few paid orders of the last week per sweep, each once a day: refunds made in DANA's portal are not notified.
+#: Paid orders that one sweep asks about.
 _SAMPLE: Final = 5
-_SAMPLE_AGE: Final = timedelta(days=7)
-_SAMPLE_REST: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +86,41 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
         logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
 
 
+def start_on_commit(task: Any, pk: int) -> None:
+    """Send the message that runs a task once the transaction is committed."""
+    transaction.on_commit(partial(start, task, pk), robust=True)
+
+
+def start_follow_up(order: Order) -> None:
+    """Once the transaction is committed, send the signals that are due, and ask DANA where that is due."""
+    start_on_commit(sync_order if _is_due(order.next_sync_at) else send_outbox, order.pk)
+
+
 @shared_task(ignore_result=True, acks_late=True)
 def create_order(order_id: int) -> None:
     """Make the create call that is due for this order."""
-    gateway.attempt_create(order_id)
+    called = gateway.attempt_create(order_id)
     _follow_up(order_id)
-    _start_again(create_order, order_id, Order.objects.values_list("next_attempt_at", flat=True).get(pk=order_id))
+    _start_again(create_order, Order.objects.all(), order_id, called=called)
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def cancel_order(cancel_request_id: int) -> None:
     """Make the cancel call that is due for this request."""
-    gateway.attempt_cancel(cancel_request_id)
-    cancel_request = CancelRequest.objects.get(pk=cancel_request_id)
-    _follow_up(cancel_request.order_id)
-    _start_again(cancel_order, cancel_request_id, cancel_request.next_attempt_at)
+    called = gateway.attempt_cancel(cancel_request_id)
+    _follow_up(CancelRequest.objects.values_list("order_id", flat=True).get(pk=cancel_request_id))
+    _start_again(cancel_order, CancelRequest.objects.all(), cancel_request_id, called=called)
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def sync_order(order_id: int) -> None:
     """Ask DANA what became of this order."""
-    gateway.ask(order_id)
+    gateway.sync(order_id)
     outbox.send_due(order_id)
 
 
 @shared_task(ignore_result=True, acks_late=True)
-def send_events(order_id: int) -> None:
+def send_outbox(order_id: int) -> None:
     """Send the signals that are due for this order."""
     outbox.send_due(order_id)
 
@@ -130,14 +131,14 @@ def retry_due() -> None:
     _sweep(abandoned, gateway.release_abandoned)
     _sweep(due_creates, create_order)
     _sweep(due_cancels, cancel_order)
-    _sweep(due_events, send_events, "order_id")
+    _sweep(due_events, send_outbox, "order_id")
     Sweep.objects.note_end(RETRY_DUE)
 
 
 @shared_task(ignore_result=True)
 def sync_stale() -> None:
     """Ask DANA about the orders whose end is overdue."""
-    _sweep(due_questions, sync_order)
+    _sweep(due_syncs, sync_order)
     _sweep(unanswered, sync_order)
     for order_id in paid_sample().values_list("pk", flat=True):
         sync_order(order_id)
@@ -165,48 +166,56 @@ def due_events() -> QuerySet[OutboxEvent]:
     return OutboxEvent.objects.due(timezone.now())
 
 
-def due_questions() -> QuerySet[Order]:
-    """Orders about which a question is due now."""
-    return Order.objects.to_ask(timezone.now()).order_by("next_sync_at")
+def due_syncs() -> QuerySet[Order]:
+    """Orders about which a query is due now."""
+    return Order.objects.sync_due(timezone.now()).order_by("next_sync_at")
 
 
 def unanswered() -> QuerySet[Order]:
-    """Orders past their time without a final answer, not asked about yet."""
+    """Orders past their time without a final answer, about which DANA was not asked yet."""
     return Order.objects.unanswered(timezone.now()).order_by("valid_up_to")
 
 
 def paid_sample() -> QuerySet[Order]:
-    """A few recent paid orders that were not asked about for a day."""
+    """A few recent paid orders that were not looked at for a day."""
     now = timezone.now()
     recent = Order.objects.free(now).filter(
-        payment_status=Order.PaymentStatus.PAID, paid_at__gt=now - _SAMPLE_AGE, paid_at__lte=now - _SAMPLE_REST
+        payment_status=Order.PaymentStatus.PAID,
+        paid_at__gt=now - timing.SAMPLE_AGE,
+        paid_at__lte=now - timing.SAMPLE_REST,
     )
-    rested = recent.exclude(asked_at__gt=now - _SAMPLE_REST)
-    # those of an account that can't be used were not asked about, and would be the first ones again and again
-    unusable = Q(needs_attention=Order.Attention.ACCOUNT, updated_at__gt=now - _SAMPLE_REST)
-    return rested.exclude(unusable).order_by("paid_at")[:_SAMPLE]
+    # not last_sync_at: those of an account that can't be used were not asked about, but looked at
+    rested = recent.filter(updated_at__lte=now - timing.SAMPLE_REST)
+    return rested.order_by("paid_at")[:_SAMPLE]
 
 
 def _follow_up(order_id: int) -> None:
-    """After a call: ask at once where the answer demands it, and tell the shop."""
-    asked = Order.objects.to_ask(timezone.now()).filter(pk=order_id).exists()
-    if asked:
-        gateway.ask(order_id)
+    """After a call: ask DANA at once where the answer demands it, and tell the shop."""
+    if Order.objects.sync_due(timezone.now()).filter(pk=order_id).exists():
+        gateway.sync(order_id)
     outbox.send_due(order_id)
 
 
-def _start_again(task: Any, pk: int, moment: datetime | None) -> None:
-    """Wake up for the next attempt of a series; what is later is the sweep's."""
-    if moment is None:
+def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> None:
+    """Wake up for the next attempt of a series; what is later is the sweep's.
+
+    Only after a call: where another worker holds the order, starting at once would go round in circles.
+    """
+    due = rows.values_list("next_attempt_at", flat=True).get(pk=pk)
+    if due is None or not called:
         return
-    seconds = (moment - timezone.now()).total_seconds()
-    if 0 < seconds <= _LONGEST_COUNTDOWN:
-        start(task, pk, countdown=seconds)
+    seconds = (due - timezone.now()).total_seconds()
+    if seconds <= timing.LONGEST_COUNTDOWN:
+        start(task, pk, countdown=max(seconds, 0.0))
+
+
+def _is_due(moment: datetime | None) -> bool:
+    return moment is not None and moment <= timezone.now()
 
 
 def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:
     """Do all that is found, in batches, for about a minute; the next sweep goes on from there."""
-    deadline = time.monotonic() + _SWEEP_SECONDS
+    deadline = time.monotonic() + timing.SWEEP_SECONDS
     done: set[int] = set()
     while time.monotonic() < deadline:
         batch = _unlocked(find().exclude(**{f"{field}__in": done}).values_list(field, flat=True)[:_BATCH])
@@ -229,8 +238,13 @@ def _do(act: Callable[[int], None], pk: int) -> None:
     try:
         act(pk)
     except (OperationalError, InterfaceError):
-        # the database is gone: the next sweep comes with a new connection
-        raise
-    except Exception:
-        # one broken row must not hold up the others
-        logger.exception("The sweep failed at %s of row %s", getattr(act, "__name__", act), pk)
+        # one row that could not be serialized must not end the sweep; a database that is gone must
+        if not connection.is_usable():
+            raise
+        _note_failure(act, pk)
+    except Exception:  # noqa: BLE001  one broken row must not hold up the others
+        _note_failure(act, pk)
+
+
+def _note_failure(act: Callable[[int], None], pk: int) -> None:
+    logger.exception("The sweep failed at %s of row %s", getattr(act, "__name__", act), pk)

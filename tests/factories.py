@@ -71,6 +71,12 @@ def order_with(*, order_arguments: dict[str, Any] | None = None, **fields: Any) 
     return fresh(order)
 
 
+def change(order: Order, **columns: Any) -> Order:
+    """Return the order with columns that belong to DANA set as if a transition had."""
+    Order.objects.filter(pk=order.pk).update(**columns)
+    return fresh(order)
+
+
 def fresh(order: Order) -> Order:
     """Return the order as the database has it."""
     return Order.objects.get(pk=order.pk)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from django_dana.protocol import response_codes
-from django_dana.protocol.response_codes import Rule, Table
+from django_dana.protocol.response_codes import CodeTable, Rule
 
 INTRODUCTION = """\
 What each answer means
@@ -31,6 +31,7 @@ TABLES = (
     ("Create Order", "service 54", response_codes.CREATE),
     ("Cancel Order", "service 57", response_codes.CANCEL),
     ("Query Payment", "service 55", response_codes.QUERY),
+    ("Refund Order", "service 58", response_codes.REFUND),
 )
 
 
@@ -39,7 +40,7 @@ def rules_page() -> str:
     return "\n".join([INTRODUCTION, *(line for table in TABLES for line in _table(*table))])
 
 
-def _table(title: str, service: str, table: Table) -> Iterator[str]:
+def _table(title: str, service: str, table: CodeTable) -> Iterator[str]:
     heading = f"{title} ({service})"
     yield from (heading, "-" * len(heading), "")
     yield from (".. list-table::", "   :header-rows: 1", "   :widths: 10 18 20 10 20 40", "")
@@ -47,14 +48,14 @@ def _table(title: str, service: str, table: Table) -> Iterator[str]:
     for rule in table.rows.values():
         yield from _row(*_cells(rule))
     yield ""
-    yield f"Source: {', '.join(dict.fromkeys(rule.source for rule in table.rows.values()))}."
+    yield f"Source: {'; '.join(table.sources)}."
     yield ""
 
 
 def _cells(rule: Rule) -> tuple[str, ...]:
     then = "; ".join(follow_up.value for follow_up in rule.follow_up)
     if rule.may_mask_success:
-        then += "; may echo"
+        then += "; may mask an earlier success"
     return (rule.code, rule.name, rule.meaning, rule.outcome.value.capitalize(), then, rule.advice)
 
 

@@ -9,17 +9,17 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from django_dana import services, tasks
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.protocol import operations, response_codes
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import created_order, fresh, fresh_cancel, new_order, paid_order
-from tests.wire import Act, Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
 
 AMOUNT = "15000.00"
-ECHOES_TO_CANCEL = ["4045700", "4035700", "4045701"]
+REFUSALS_OF_CANCEL = sorted(response_codes.CANCEL.refusals)
 
 
 def next_due(row: Order | CancelRequest, clock: Clock) -> None:
@@ -154,6 +154,15 @@ UNSEEN_ENDS: dict[str, Callable[[], Act]] = {
 }
 
 
+def answer_again(dana: Wire, clock: Clock, cancel_request: CancelRequest, answer: Act) -> CancelRequest:
+    """Let DANA answer the same once the cancel whose end nobody saw can't act any more."""
+    assert cancel_request.status == "pending", "not believed while that cancel may still act"
+    dana.play(answer)
+    clock.forward(minutes=5)
+    tasks.sync_stale()
+    return fresh_cancel(cancel_request)
+
+
 def cancel_twice(dana: Wire, clock: Clock, first: Act, *acts: Act, paid: bool = True) -> CancelRequest:
     """Cancel an order whose first cancel call has no clear end, then play the acts."""
     order = paid_order(dana) if paid else created_order(dana)
@@ -164,9 +173,9 @@ def cancel_twice(dana: Wire, clock: Clock, first: Act, *acts: Act, paid: bool = 
     return cancel_request
 
 
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
 @pytest.mark.parametrize("first", UNSEEN_ENDS.values(), ids=UNSEEN_ENDS)
-def test_an_echo_to_a_cancel_of_a_closed_order_is_our_success(
+def test_a_refusal_of_a_cancel_of_a_closed_order_is_our_success(
     dana: Wire, clock: Clock, told: list[str], first: Callable[[], Act], echo: str
 ) -> None:
     cancel_request = cancel_twice(dana, clock, first(), w.code(echo), w.status("05"))
@@ -176,23 +185,25 @@ def test_an_echo_to_a_cancel_of_a_closed_order_is_our_success(
 
 
 @pytest.mark.parametrize("latest", ["00", "01", "02"])
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
-def test_an_echo_to_a_cancel_of_an_open_order_is_the_codes_own_outcome(
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
+def test_a_refusal_of_a_cancel_of_an_open_order_is_the_codes_own_outcome(
     dana: Wire, clock: Clock, echo: str, latest: str
 ) -> None:
     cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.status(latest), paid=latest == "00")
+    cancel_request = answer_again(dana, clock, cancel_request, w.status(latest))
     assert cancel_request.status == "failed"
-    assert (cancel_request.next_attempt_at is not None) == (echo == "4045700")
+    assert (cancel_request.next_attempt_at is not None) == response_codes.CANCEL.rows[echo].is_tried_again
     assert fresh(cancel_request.order).payment_status == {"00": "paid", "01": "initiated", "02": "paying"}[latest]
 
 
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
-def test_an_echo_to_a_cancel_of_an_unknown_order_is_the_codes_own_outcome(dana: Wire, clock: Clock, echo: str) -> None:
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
+def test_a_refusal_of_an_unknown_order_is_the_codes_own_outcome(dana: Wire, clock: Clock, echo: str) -> None:
     cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.code("4045501"), paid=False)
+    cancel_request = answer_again(dana, clock, cancel_request, w.code("4045501"))
     assert cancel_request.status == "failed"
 
 
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
 def test_until_dana_has_answered_staff_never_read_failed(dana: Wire, clock: Clock, echo: str) -> None:
     cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.hang_up)
     assert cancel_request.status == "pending"
@@ -206,7 +217,7 @@ def test_until_dana_has_answered_staff_never_read_failed(dana: Wire, clock: Cloc
     assert fresh_cancel(cancel_request).status == "success"
 
 
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
 def test_an_earlier_aborted_request_counts_too(dana: Wire, clock: Clock, echo: str) -> None:
     order = paid_order(dana)
     dana.play(w.hang_up)
@@ -241,7 +252,7 @@ def test_a_dead_workers_attempt_counts_as_one_whose_end_nobody_saw(dana: Wire, c
     ApiCall.objects.create(
         order=order,
         cancel_request=cancel_request,
-        operation=ApiCall.Operation.CANCEL,
+        operation=operations.CANCEL_ORDER.key,
         external_id="dead",
         started_at=timezone.now(),
     )
@@ -297,8 +308,8 @@ def test_the_lost_replies_end_in_success_and_staff_never_saw_failed(dana: Wire, 
     assert fresh(order).payment_status == "cancelled"
 
 
-@pytest.mark.parametrize("echo", ECHOES_TO_CANCEL)
-def test_an_echo_that_no_question_settles_is_given_up_in_its_time(dana: Wire, clock: Clock, echo: str) -> None:
+@pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
+def test_a_refusal_that_no_question_settles_is_given_up_in_its_time(dana: Wire, clock: Clock, echo: str) -> None:
     cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.hang_up)
     clock.to(cancel_request.give_up_at)
     tasks.retry_due()

@@ -9,12 +9,11 @@ import pytest
 from django.utils import timezone
 
 from django_dana import services, tasks
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import created_order, fresh, fresh_cancel, new_order
-from tests.wire import Act, Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
 

@@ -430,7 +430,7 @@ def no_vault() -> str:
 
 
 @pytest.mark.parametrize("name", ["PRIVATE_KEY", "DANA_PUBLIC_KEY", "PRIVATE_KEY_PATH", "DANA_PUBLIC_KEY_PATH"])
-def test_vault_is_asked_at_deploy_only(found: Found, name: str) -> None:
+def test_vault_is_last_sync_at_deploy_only(found: Found, name: str) -> None:
     assert found(**{name: no_vault}) == []
     [message] = check_vault()
     assert ids([message]) == ["E009"]

@@ -7,12 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from django_dana import services, tasks
-from django_dana.client.http import QUERY_PATH
 from django_dana.models import ApiCall, Notification, Order
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import created_order, fresh, new_order, paid_order
-from tests.wire import Wire
+from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 

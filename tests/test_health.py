@@ -433,7 +433,7 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (lambda: findings.QUEUES["creates"].find(timezone.now()), "dana_order_due"),
     (lambda: findings.QUEUES["cancels"].find(timezone.now()), "dana_cancel_due"),
     (lambda: findings.QUEUES["signals"].find(timezone.now()), "dana_outbox_due"),
-    (lambda: findings.QUEUES["questions"].find(timezone.now()), "dana_order_to_ask"),
+    (lambda: findings.QUEUES["questions"].find(timezone.now()), "dana_order_sync_due"),
     (lambda: findings.QUEUES["unanswered"].find(timezone.now()), "dana_order_unanswered"),
     (lambda: findings.with_attention(Order, "conflict"), "dana_order_attention"),
     (lambda: findings.with_attention(CancelRequest, "refused"), "dana_cancel_attention"),

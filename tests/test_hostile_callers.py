@@ -16,9 +16,10 @@ from django.conf import settings as django_settings
 from django.db.models import Count, Min
 from django.test import Client
 
-from django_dana import conf, services
+from django_dana import conf
 from django_dana.models import Notification, Order
 from django_dana.protocol import notation
+from django_dana.services import notifications
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.factories import account_with, new_order, statements
@@ -290,13 +291,13 @@ def test_of_a_refused_message_little_is_kept(client: Client) -> None:
     given = changed(headers(body), X_Signature=long, User_Agent=long, X_External_Id=long, Cookie="session", X_Other="z")
     assert_answer(send(client, body, given), "4015600")
     message = Notification.objects.get()
-    assert len(message.body) == services.MAX_REFUSED_BYTES
+    assert len(message.body) == notifications.MAX_REFUSED_BYTES
     assert len(json.dumps(message.headers)) < 10_000
     assert {name.lower() for name in message.headers}.isdisjoint({"cookie", "x-other", "host"})
 
 
 def test_the_store_of_refused_messages_is_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    monkeypatch.setattr(notifications, "MAX_REFUSED", 5)
     verified = send(client, b"{}")
     assert verified.status_code == 400
     for number in range(12):
@@ -308,7 +309,7 @@ def test_the_store_of_refused_messages_is_bounded(client: Client, monkeypatch: p
 
 def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     Notification.objects.bulk_create(Notification(body=str(number)) for number in range(250))
-    monkeypatch.setattr(services, "MAX_REFUSED", 5)
+    monkeypatch.setattr(notifications, "MAX_REFUSED", 5)
     for left in (151, 52, 5, 5):
         send(client, b"{", {})
         assert Notification.objects.count() == left
@@ -317,7 +318,7 @@ def test_a_store_that_is_far_too_full_is_emptied_bit_by_bit(client: Client, monk
 @pytest.mark.django_db(transaction=True)
 def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(client: Client) -> None:
     """FLOOD_RUNS=100000 sends that many."""
-    old = Notification.objects.bulk_create(Notification(body="old") for _ in range(services.MAX_REFUSED))
+    old = Notification.objects.bulk_create(Notification(body="old") for _ in range(notifications.MAX_REFUSED))
     oldest = min(message.pk for message in old)
     forge = itertools.cycle(FORGERIES.values())
     body = b"{}"
@@ -329,7 +330,7 @@ def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(clie
         assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "DELETE"]
         assert not any("COUNT(" in statement for statement in sql)
         kept = Notification.objects.aggregate(Count("pk"), Min("pk"))
-        assert kept == {"pk__count": services.MAX_REFUSED, "pk__min": oldest + number}
+        assert kept == {"pk__count": notifications.MAX_REFUSED, "pk__min": oldest + number}
 
 
 HEAVY = {
@@ -368,7 +369,7 @@ def test_debug_shows_no_traceback(
     def fail(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError("secret of the shop")
 
-    monkeypatch.setattr(services, "find_order", fail)
+    monkeypatch.setattr(notifications, "find_order", fail)
     response = send(client, compact(notice(order)))
     assert_answer(response, "5005601")
     assert b"ZeroDivision" not in response.content

@@ -22,14 +22,13 @@ from django.test import Client
 from django.utils import timezone
 
 from django_dana import gateway, services, tasks
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.transitions import LockedOrder
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import Death, account_with, created_order, fresh, fresh_cancel, new_order
 from tests.notices import PATH, facts, notify
-from tests.wire import Act, Heard, Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, Act, Heard, Wire
 
 needs_a_server = pytest.mark.skipif(
     "connection.vendor == 'sqlite' and not connection.settings_dict['TEST'].get('NAME')",
@@ -239,8 +238,8 @@ def test_two_workers_send_an_event_once_and_in_order(dana: Wire, told: list[str]
         told.clear()
         order = new_order()
         notify(Client(), order)
-        assert at_once(*[lambda order=order: tasks.send_events(order.pk)] * 4) == [None] * 4
-        tasks.send_events(order.pk)
+        assert at_once(*[lambda order=order: tasks.send_outbox(order.pk)] * 4) == [None] * 4
+        tasks.send_outbox(order.pk)
         assert told == ["order_created", "order_paid"]
         assert outbox_names(order) == []
 
@@ -376,7 +375,7 @@ def test_a_sweep_does_not_wait_for_a_call_that_is_under_way(
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Order], None]:
     """Make the next call come back after its lease was replaced."""
-    speak = gateway._speak
+    speak = gateway._send
 
     def replace(order: Order) -> None:
         def speak_and_lose(*args: Any) -> Any:
@@ -385,7 +384,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[Order], None]:
             free.update(lease_token="7" * 32, lease_until=timezone.now() + timedelta(minutes=1))
             return ended
 
-        monkeypatch.setattr(gateway, "_speak", speak_and_lose)
+        monkeypatch.setattr(gateway, "_send", speak_and_lose)
 
     return replace
 
@@ -426,7 +425,7 @@ def test_a_late_answer_to_a_question_changes_nothing_but_closes_its_row(
     order = created_order(dana)
     dana.play(w.status("00", amount="15000.00"))
     late(order)
-    gateway.ask(order.pk)
+    gateway.sync(order.pk)
     assert fresh(order).payment_status == "initiated"
     assert ApiCall.objects.get(operation="query").duration_ms is not None
 
@@ -434,7 +433,7 @@ def test_a_late_answer_to_a_question_changes_nothing_but_closes_its_row(
 @pytest.fixture
 def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
     """Run something whose worker dies after DANA has acted and before it recorded anything."""
-    speak = gateway._speak
+    speak = gateway._send
 
     def run(act: Callable[[], Any]) -> None:
         def speak_and_die(*args: Any) -> Any:
@@ -442,7 +441,7 @@ def dies(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]
             raise Death
 
         with monkeypatch.context() as patch:
-            patch.setattr(gateway, "_speak", speak_and_die)
+            patch.setattr(gateway, "_send", speak_and_die)
             with pytest.raises(Death):
                 act()
 
@@ -562,7 +561,7 @@ def test_a_question_whose_worker_died_does_not_lock_the_order_for_ever(
 ) -> None:
     order = created_order(dana)
     dana.play(w.status("00", amount="15000.00"))
-    dies(lambda: gateway.ask(order.pk))
+    dies(lambda: gateway.sync(order.pk))
     assert services.sync_order(order).payment_status == "initiated"
     clock.forward(seconds=71)
     assert services.sync_order(order).payment_status == "paid"
@@ -577,7 +576,7 @@ def test_a_held_order_is_not_called_and_says_so_to_people(dana: Wire, dies: Call
     with pytest.raises(ValidationError, match="under way"):
         services.retry_order(order)
     gateway.attempt_create(order.pk)
-    assert gateway.ask(order.pk) is False
+    assert gateway.sync(order.pk) is False
     assert facts(order) == before
     assert ApiCall.objects.count() == 1
 

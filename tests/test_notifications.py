@@ -17,13 +17,15 @@ from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_dana import services, tasks, transitions
+from django_dana import tasks, transitions
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
+from django_dana.services import notifications
+from django_dana.transitions import payments
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
 from tests.conftest import Clock
-from tests.factories import NOW, PAID_AT, account_with, fresh, new_order, statements
+from tests.factories import NOW, PAID_AT, account_with, change, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
 
 pytestmark = pytest.mark.django_db
@@ -33,9 +35,7 @@ pytestmark = pytest.mark.django_db
 def order(clock: Clock) -> Order:
     """An order that DANA has."""
     order = new_order()
-    order.create_status, order.payment_status, order.next_attempt_at = "success", "initiated", None
-    order.save()
-    return order
+    return change(order, create_status="success", payment_status="initiated", next_attempt_at=None)
 
 
 def stored() -> Notification:
@@ -544,7 +544,7 @@ def test_a_hostile_exception_handler_changes_nothing(
     assert_answer(send(client, b"{}", headers(b"x")), "4015600")
     assert_answer(send(client, b"{"), "4005601")
     assert_answer(client.get(PATH), "4055600")
-    monkeypatch.setattr(transitions.LockedOrder, "reported", fail)
+    monkeypatch.setattr(payments, "reported_by_notification", fail)
     assert_answer(notify(client, order), "5005601")
 
 
@@ -599,7 +599,7 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
     sent = headers(body)
     before = facts(order)
     with monkeypatch.context() as patch:
-        patch.setattr(transitions.LockedOrder, "reported", fail)
+        patch.setattr(payments, "reported_by_notification", fail)
         assert_answer(send(client, body, sent), "5005601")
     assert (stored().outcome, stored().order, stored().body) == (
         "failed",
@@ -615,19 +615,19 @@ def test_what_could_not_be_applied_is_kept_and_heals_when_dana_tries_again(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("where", ["reported", "save"])
+@pytest.mark.parametrize("where", ["announce", "save"])
 def test_inside_atomic_requests_the_evidence_survives(
     client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     inside: list[bool] = []
-    keep = services.keep_notification
+    keep = notifications.keep_notification
 
     def look(**arguments: Any) -> Notification:
         inside.append(connection.in_atomic_block)
         return keep(**arguments)
 
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
-    monkeypatch.setattr(services, "keep_notification", look)
+    monkeypatch.setattr(notifications, "keep_notification", look)
     monkeypatch.setattr(transitions.LockedOrder, where, fail)
     assert_answer(notify(client, order), "5005601")
     assert inside == [False]
@@ -705,10 +705,10 @@ def test_the_shop_is_told_and_dana_is_asked_by_workers_not_by_the_request(
     monkeypatch.setattr(tasks, "start", lambda task, pk: started.append(task.name.rpartition(".")[2]))
     with django_capture_on_commit_callbacks(execute=True):
         notify(client, order)
-    assert started == ["send_events"]
+    assert started == ["send_outbox"]
     with django_capture_on_commit_callbacks(execute=True):
         notify(client, order, "05")
-    assert started == ["send_events", "send_events", "sync_order"]
+    assert started == ["send_outbox", "sync_order"]
     assert not ApiCall.objects.exists()
 
 

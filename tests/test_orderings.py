@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from django_dana import conf, services, tasks, transitions
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import CancelRequest, Order
-from django_dana.transitions import StatusReport
+from django_dana.protocol.messages import StatusReport
+from django_dana.transitions import payments
 from tests import wire as w
 from tests.factories import NOW, fresh, new_order
-from tests.wire import Act, Heard, Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, Act, Heard, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -124,9 +124,9 @@ class Orderings(RuleBasedStateMachine):
     def a_notification_arrives(self, data: Any) -> None:
         if self.sent:
             status = data.draw(st.sampled_from(self.sent))
-            report = StatusReport(status=status, is_answer=False, amount=self.order.amount, currency="IDR")
-            with transitions.locked_order(self.order.pk, conf.account("default")) as ledger:
-                ledger.reported(report)
+            report = StatusReport(status=status, amount=self.order.amount, currency="IDR")
+            with transitions.locked_order(self.order.pk, conf.account("default")) as locked:
+                payments.reported_by_notification(locked, report)
 
     @rule()
     def staff_cancel(self) -> None:

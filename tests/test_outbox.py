@@ -11,6 +11,7 @@ from django.test import Client
 
 from django_dana import outbox, services, signals, tasks
 from django_dana.models import CancelRequest, Order, OutboxEvent
+from django_dana.services import notifications
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import Death, created_order, fresh, new_order, paid_order
@@ -278,7 +279,7 @@ def test_nothing_is_sent_inside_the_notification(client: Client, order: Order, c
     receiver = connect(signals.order_paid)
     assert notify(client, order).status_code == 200
     assert not receiver.called
-    tasks.send_events(order.pk)
+    tasks.send_outbox(order.pk)
     assert receiver.call_count == 1
 
 
@@ -291,12 +292,12 @@ def test_not_even_where_the_commit_is_real(
     receiver = connect(signals.order_paid, ValueError)
     order = new_order()
     notify(client, order)
-    assert "django_dana.tasks.send_events" in messages
+    assert "django_dana.tasks.send_outbox" in messages
     assert not receiver.called
 
 
 def test_what_is_rolled_back_was_never_due(order: Order, monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    monkeypatch.setattr(services, "conclude_notification", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(notifications, "conclude_notification", lambda *args, **kwargs: 1 / 0)
     assert notify(client, order).status_code == 500
     assert not OutboxEvent.objects.exists()
     assert fresh(order).payment_status == "none"

@@ -19,7 +19,6 @@ from django.urls import resolve, reverse
 from django.utils import timezone
 
 from django_dana import gateway, services, tasks
-from django_dana.client.http import QUERY_PATH
 from django_dana.models import CancelRequest, Order
 from django_dana.pages import states, views
 from django_dana.protocol.payment_methods import PayOption
@@ -28,7 +27,7 @@ from tests.conftest import Clock
 from tests.factories import QRIS, account_with, created_order, fresh, new_order, order_with, paid_order, statements
 from tests.keys import SHOP_PRIVATE_KEY
 from tests.snippets import DOCS, python_blocks
-from tests.wire import Wire
+from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +77,7 @@ def no_questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         asked.append(order_id)
         return False
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     yield
     assert asked == []
 
@@ -128,7 +127,7 @@ def test_it_runs_outside_atomic_requests(client: Client, monkeypatch: pytest.Mon
     view: Any = views.PayView if page == "pay" else views.ReturnView
     original = view.show
     monkeypatch.setattr(view, "show", show)
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     client.get(f"/dana/{page}/{order.public_id}/")
     assert inside == [False]
 
@@ -175,7 +174,7 @@ SHOP = "https://shop.example/done"
 def test_it_loads_its_own_two_files_and_nothing_else(
     client: Client, monkeypatch: pytest.MonkeyPatch, load: Any, what: str
 ) -> None:
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     arguments = {"return_url": SHOP}
     if what == "virtual account":
         order = with_code(VIRTUAL_ACCOUNT, "8578", **arguments)
@@ -495,7 +494,7 @@ def key_on_page(response: Any) -> str:
 def test_the_script_hears_of_a_change_and_of_nothing_else(
     client: Client, monkeypatch: pytest.MonkeyPatch, load: Any
 ) -> None:
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     order = with_code(VIRTUAL_ACCOUNT, "8578")
     key = key_on_page(load(client, order))
     answer = load(client, order, "?poll=1")
@@ -629,7 +628,7 @@ def test_an_error_in_asking_breaks_nothing(client: Client, monkeypatch: pytest.M
     def ask(order_id: int, **options: Any) -> bool:
         raise RuntimeError("something unforeseen")
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     assert shown_state(come_back(client, payable())) == "confirming"
 
 
@@ -637,7 +636,7 @@ def test_an_error_of_the_database_is_not_hidden(client: Client, monkeypatch: pyt
     def ask(order_id: int, **options: Any) -> bool:
         raise DatabaseError
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     with pytest.raises(DatabaseError):
         come_back(client, payable())
 

@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from django_dana import services, tasks
+from django_dana import tasks
+from django_dana.services import notifications
 
 pytestmark = pytest.mark.django_db
 
@@ -15,9 +16,9 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (tasks.abandoned, "dana_call_open"),
     (tasks.due_creates, "dana_order_due"),
     (tasks.due_cancels, "dana_cancel_due"),
-    (tasks.due_questions, "dana_order_to_ask"),
+    (tasks.due_syncs, "dana_order_sync_due"),
     (tasks.paid_sample, "dana_order_paid"),
-    (services._surplus, "dana_notification_verified"),
+    (notifications._surplus, "dana_notification_verified"),
 ]
 
 

@@ -18,13 +18,12 @@ from django.test import TestCase
 from django.utils import timezone
 
 from django_dana import services, tasks
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
 from tests.conftest import Clock
 from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
-from tests.wire import Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ BODY = b'{"partnerReferenceNo":"INV-1"}'
 
 
 def post(wire: Wire, transport: Transport | None = None) -> RawReply:
-    transport = transport or Transport(timeout=TIMEOUT, proxy=None)
-    return transport.post(wire.url + "/x", BODY, {"Content-Type": "application/json"})
+    transport = transport or Transport(proxy=None)
+    return transport.post(wire.url + "/x", BODY, {"Content-Type": "application/json"}, timeout=TIMEOUT)
 
 
 def test_the_bytes_arrive_as_they_were_given(wire: Wire) -> None:
@@ -30,7 +30,7 @@ def test_the_bytes_arrive_as_they_were_given(wire: Wire) -> None:
 
 def test_the_connection_is_kept(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     for _ in range(3):
         post(wire, transport)
     assert wire.connections == 1
@@ -38,7 +38,7 @@ def test_the_connection_is_kept(wire: Wire) -> None:
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced(wire: Wire) -> None:
     wire.play(w.raw(w.http(200, b"{}")), w.body(b"{}"))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     post(wire, transport)
     time.sleep(0.05)
     assert post(wire, transport).status == 200
@@ -91,7 +91,7 @@ def test_a_refused_connection_is_no_reply() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(NoReply, match="ConnectionRefusedError"):
-        Transport(timeout=TIMEOUT, proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {})
+        Transport(proxy=None).post(f"http://127.0.0.1:{port}/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeyp
 
 def test_an_unknown_host_is_no_reply() -> None:
     with pytest.raises(NoReply):
-        Transport(timeout=TIMEOUT, proxy=None).post("http://no-such-host.invalid/x", BODY, {})
+        Transport(proxy=None).post("http://no-such-host.invalid/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
@@ -115,7 +115,7 @@ def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
         with pytest.raises(NoReply):
-            Transport(timeout=TIMEOUT, proxy=None).post(url, BODY, {})
+            Transport(proxy=None).post(url, BODY, {}, timeout=TIMEOUT)
     assert time.monotonic() - started < TIMEOUT + 0.5
 
 
@@ -145,7 +145,7 @@ def test_100_continue_before_the_answer_is_fine(wire: Wire) -> None:
 def test_bytes_left_over_by_a_wrong_content_length_spoil_no_later_reply(wire: Wire) -> None:
     leftover = w.http(200, b'{"mine":1}').replace(b"Content-Length: 10", b"Content-Length: 2")
     wire.play(w.raw(leftover, reusable=True), w.body(b'{"yours":2}'))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     assert post(wire, transport).body == b'{"'
     assert post(wire, transport).body == b'{"yours":2}'
 
@@ -159,13 +159,13 @@ def test_proxies_of_the_environment_are_not_used(wire: Wire, monkeypatch: pytest
 
 def test_the_proxy_of_the_setting_is_used(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
-    Transport(timeout=TIMEOUT, proxy=wire.url).post("http://dana.invalid/x", BODY, {})
+    Transport(proxy=wire.url).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
     assert wire.heard[0].path == "http://dana.invalid/x"
 
 
 def test_cookies_are_not_kept(wire: Wire) -> None:
     wire.play(w.raw(w.http(200, b"{}", {"Set-Cookie": "a=b"}), reusable=True))
-    transport = Transport(timeout=TIMEOUT, proxy=None)
+    transport = Transport(proxy=None)
     post(wire, transport)
     post(wire, transport)
     assert "cookie" not in wire.heard[1].headers

@@ -20,7 +20,7 @@ from django_dana.simulator import Behaviour, Merchant, Simulator
 from django_dana.uat import notifications, runner, scenarios
 from tests import keys
 from tests.conftest import Clock
-from tests.factories import account_with, fresh, new_order
+from tests.factories import account_with, change, fresh, new_order
 from tests.notices import PARTNER_ID, assert_answer, compact, facts, notice, notify, send
 
 MERCHANT_ID = "216620000000000000001"
@@ -198,9 +198,7 @@ def test_a_file_that_can_not_be_written_is_refused_before_any_call(tmp_path: Pat
 def order(clock: Clock) -> Order:
     """An order of the shop's own over the amount of the scenario."""
     order = new_order(amount=Decimal("11012.00"))
-    order.create_status, order.payment_status, order.next_attempt_at = "success", "initiated", None
-    order.save()
-    return order
+    return change(order, create_status="success", payment_status="initiated", next_attempt_at=None)
 
 
 def use_production(settings: Any) -> None:

@@ -10,7 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from django_dana.client.http import CREATE_PATH
+from django_dana.protocol import operations
+
+CREATE_PATH = operations.CREATE_ORDER.path
+QUERY_PATH = operations.QUERY_PAYMENT.path
+CANCEL_PATH = operations.CANCEL_ORDER.path
+REFUND_PATH = operations.REFUND_ORDER.path
 
 REFERENCE_NO = "20261121111212800100166000000000001"
 PAGE = "https://m.sandbox.dana.id/n/cashier/new/checkout?bizNo=1&sign=abc"

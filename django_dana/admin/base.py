@@ -30,8 +30,8 @@ from django_dana import services
 from django_dana.admin import search
 from django_dana.admin.rendering import joined
 from django_dana.admin.tables import Table
-from django_dana.models import ApiCall, Order
-from django_dana.protocol import response_codes
+from django_dana.models import Order
+from django_dana.protocol import operations
 from django_dana.protocol.response_codes import Outcome
 
 if TYPE_CHECKING:
@@ -122,12 +122,12 @@ class NoteForm(forms.Form):
 def sync(order: Order) -> ActionResult:
     """Ask DANA about an order, and return what came of it."""
     fresh = services.sync_order(order)
-    if fresh.asked_at == order.asked_at:
+    if fresh.last_sync_at == order.last_sync_at:
         raise ValidationError(
             gettext("DANA could not be asked now: a call is under way, or the account is not usable.")
         )
-    query = fresh.api_calls.filter(operation=ApiCall.Operation.QUERY).latest("id")
-    rule = query.rule or response_codes.QUERY.no_reply
+    query = fresh.api_calls.filter(operation=operations.QUERY_PAYMENT.key).latest("id")
+    rule = query.rule or operations.QUERY_PAYMENT.codes.no_reply
     if rule.outcome is not Outcome.SUCCESS:
         return ActionResult(gettext(rule.advice), messages.WARNING)
     return ActionResult(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})

@@ -55,6 +55,7 @@ def _text(summary: Summary) -> str:
         "title": order.title,
         "paid": _moment(order.paid_at) if order.paid_at else "",
         "until": _moment(order.valid_up_to),
+        "back": price(order.refunded_amount, order.currency),
     }
     write = _PAID_TEXTS.get(summary.code, _in_review) if order.paid_at else _TEXTS.get(summary.code, _in_review)
     return write() % facts
@@ -66,6 +67,17 @@ def _moment(when: object) -> str:
 
 def _paid() -> str:
     return gettext("Your payment of %(amount)s for %(title)s arrived on %(paid)s. Thank you!")
+
+
+def _partly_given_back() -> str:
+    return gettext(
+        "Your payment of %(amount)s for %(title)s arrived on %(paid)s. We have given %(back)s of it back to you "
+        "through DANA."
+    )
+
+
+def _settled_outside() -> str:
+    return gettext("We have given your payment of %(amount)s for %(title)s back to you, not through DANA.")
 
 
 def _refund_under_way() -> str:
@@ -121,6 +133,8 @@ def _in_review() -> str:
 
 _PAID_TEXTS: Final[dict[str, Callable[[], str]]] = {
     "paid": _paid,
+    "partly_given_back": _partly_given_back,
+    "settled_outside": _settled_outside,
     "refund_under_way": _refund_under_way,
     "refund_refused_for_now": _refund_under_way,
     "refund_unknown": _refund_under_way,

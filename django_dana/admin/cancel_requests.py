@@ -15,7 +15,8 @@ from django_dana.admin.rendering import badge, link, pretty_text
 from django_dana.admin.tables import Table, call_table
 from django_dana.display import price
 from django_dana.models import ApiCall, CancelRequest
-from django_dana.services import CANCEL_PERMISSION, refusals, summary
+from django_dana.services import summary
+from django_dana.services.permitted import CANCEL_PERMISSION
 from django_dana.services.summary import Tone
 
 _TONES = {
@@ -55,7 +56,7 @@ ACTIONS = (
         name="retry",
         label=_("Send again"),
         permissions=(CANCEL_PERMISSION,),
-        why_not=summary.why_not_retry,
+        why_not=services.why_not_retry,
         run=_retry,
     ),
     RowAction(
@@ -70,7 +71,7 @@ ACTIONS = (
         name="stop",
         label=_("Stop trying"),
         permissions=(CANCEL_PERMISSION,),
-        why_not=refusals.why_not_stop,
+        why_not=services.why_not_stop,
         run=_stop,
     ),
     RowAction(

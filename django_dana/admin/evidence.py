@@ -14,7 +14,7 @@ from django_dana.admin.base import CHANGE_PERMISSION, ORDER_COLUMNS, ActionResul
 from django_dana.admin.rendering import link, pretty_text, pretty_value
 from django_dana.models import ApiCall, Notification
 from django_dana.protocol import notation
-from django_dana.services import CANCEL_PERMISSION
+from django_dana.services.permitted import CANCEL_PERMISSION
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

@@ -38,13 +38,13 @@ from django_dana.admin.base import (
 )
 from django_dana.admin.buyer_text import buyer_page, buyer_texts
 from django_dana.admin.filters import AccountFilter, AttentionFilter, CreatedFilter, PaidFilter
-from django_dana.admin.rendering import badge, outside_link, pretty_text, pretty_value
+from django_dana.admin.rendering import badge, joined, outside_link, pretty_text, pretty_value
 from django_dana.admin.timeline import timeline_of
-from django_dana.display import moment, price
+from django_dana.display import moment, payment_method, price
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
-from django_dana.services import CANCEL_PERMISSION, inbox, refusals, settlement, summary
-from django_dana.services.settlement import SETTLE_PERMISSION
-from django_dana.services.summary import Act, ActName, Summary
+from django_dana.services import inbox, summary
+from django_dana.services.permitted import CANCEL_PERMISSION, SETTLE_PERMISSION
+from django_dana.services.summary import Act, ActName, Request, Summary
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -67,7 +67,7 @@ def _review(request: HttpRequest, order: Order) -> ActionResult:
 
 def _settle(request: HttpRequest, order: Order) -> ActionResult:
     user: Any = request.user
-    settlement.settle_outside(order, note=request.POST.get("note", ""), settled_by=user)
+    services.settle_outside(order, note=request.POST.get("note", ""), settled_by=user)
     return ActionResult(gettext("Noted: settled outside DANA. This system moved no money."))
 
 
@@ -79,8 +79,8 @@ class OrderAdmin(ReadOnlyAdmin):
     list_display_links = ("shown_reference",)
     list_filter = (AttentionFilter, "payment_status", CreatedFilter, PaidFilter, "create_status", AccountFilter)
     sortable_by = ("shown_created_at",)
-    search_fields = ("partner_reference_no", "reference_no")
-    search_help_text = _("The beginning of a reference: ours or DANA's.")
+    search_fields = ("partner_reference_no", "reference_no", "shop_reference")
+    search_help_text = _("The beginning of a reference: ours, DANA's or the shop's.")
     heavy = ("request_body", "web_redirect_url", "payment_code", "pay_option_details", "metadata", "return_url", "note")
     row_template = "admin/django_dana/order/page.html"
     fieldsets = (
@@ -95,7 +95,7 @@ class OrderAdmin(ReadOnlyAdmin):
                     "response_message",
                     "attempts",
                     "next_attempt_at",
-                    "asked_at",
+                    "last_sync_at",
                     "next_sync_at",
                     "note",
                 )
@@ -132,14 +132,14 @@ class OrderAdmin(ReadOnlyAdmin):
             name=ActName.RETRY,
             label=_("Send again"),
             permissions=(CHANGE_PERMISSION,),
-            why_not=summary.why_not_retry,
+            why_not=services.why_not_retry,
             run=_retry,
         ),
         RowAction(
             name=ActName.STOP,
             label=_("Stop trying"),
             permissions=(CHANGE_PERMISSION,),
-            why_not=refusals.why_not_stop,
+            why_not=services.why_not_stop,
             run=_stop,
         ),
         RowAction(
@@ -154,7 +154,7 @@ class OrderAdmin(ReadOnlyAdmin):
             name=ActName.SETTLE,
             label=_("Settled outside DANA"),
             permissions=(SETTLE_PERMISSION,),
-            why_not=settlement.why_not_settle_outside,
+            why_not=services.why_not_settle_outside,
             run=_settle,
             question=_(
                 "You have given the money back by other means, such as a bank transfer. This system moves no money, "
@@ -200,7 +200,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return format_html(
             '<span class="dana-ref">{}</span> <span class="dana-sub">{} <small>{}</small></span>',
             order.partner_reference_no,
-            order.title,
+            joined([order.shop_reference, order.title]),
             sandbox,
         )
 
@@ -252,6 +252,7 @@ class OrderAdmin(ReadOnlyAdmin):
             "figures": list(self._figures(standing)),
             "primary": primary,
             "others": others,
+            "differences": list(_differences(row)),
             "texts": buyer_texts(standing, page),
             "buyer_page": page,
             "timeline": timeline,
@@ -277,6 +278,8 @@ class OrderAdmin(ReadOnlyAdmin):
         yield _("Paid"), price(money.paid, money.currency)
         yield _("Given back"), price(money.given_back, money.currency)
         yield _("Still with us"), price(money.still_with_us, money.currency)
+        if method := payment_method(standing.order.pay_method, standing.order.pay_option):
+            yield _("Paid with"), method
         if standing.cancel_until:
             yield _("Can be cancelled until"), self._until(standing.cancel_until, standing)
 
@@ -502,9 +505,16 @@ class OrderAdmin(ReadOnlyAdmin):
         }
         return self.respond(request, order, "admin/django_dana/order/give_back.html", **context)
 
-    def _retry_button(self, request: HttpRequest, standing: Summary, row: CancelRequest) -> Button | None:
+    def _retry_button(self, request: HttpRequest, standing: Summary, row: Request) -> Button | None:
         act = next((act for act in standing.acts if act.name == ActName.RETRY and act.target == row), None)
         return self._button(request, act) if act else None
+
+
+def _differences(order: Order) -> Iterator[dict[str, Any]]:
+    """Yield what DANA reported otherwise than we hold it."""
+    if order.reported_amount is not None and order.reported_amount != order.amount:
+        held, reported = price(order.amount, order.currency), price(order.reported_amount, order.currency)
+        yield {"label": gettext("Amount"), "held": held, "reported": reported}
 
 
 def _bounded(rows: QuerySet[Any]) -> int:

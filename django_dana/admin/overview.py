@@ -46,7 +46,7 @@ class Overview:
 
     figures: list[tuple["_StrOrPromise", str]]
     plots: list[Plot]
-    refusals: list[Sequence[object]]
+    refusals: list[Sequence[Any]]
     oldest_unsettled: Order | None
     last_heard: datetime | None
 
@@ -175,10 +175,10 @@ def _answered_after(calls: QuerySet[ApiCall]) -> Iterable[tuple[date, float]]:
         yield timezone.localdate(started_at), duration or 0
 
 
-def _refusals(calls: QuerySet[ApiCall]) -> list[Sequence[object]]:
+def _refusals(calls: QuerySet[ApiCall]) -> list[Sequence[Any]]:
     """Return how often DANA refused, by code, with what the code means."""
     found = calls.order_by().exclude(rule_code="").values("operation", "rule_code").annotate(number=Count("pk"))
-    refusals: list[tuple[int, str, str, str]] = []
+    refusals: list[Sequence[Any]] = []
     for row in found:
         call = ApiCall(operation=row["operation"], rule_code=row["rule_code"])
         if call.rule and call.rule.outcome is not Outcome.SUCCESS:

@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.admin.rendering import pretty_text, pretty_value
 from django_dana.display import price
-from django_dana.models import ApiCall, CancelRequest, Notification, Order
-from django_dana.protocol import notation, response_codes
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, RefundRequest
+from django_dana.protocol import notation, operations, response_codes
 from django_dana.protocol.response_codes import Outcome
-from django_dana.services.summary import Summary, Tone
+from django_dana.services.summary import Request, Summary, Tone
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -127,14 +127,15 @@ def _own(order: Order) -> Iterator[Entry]:
 # -- people ---------------------------------------------------------------------------------------------------------
 
 
-def _people(order: Order, requests: Sequence[CancelRequest]) -> Iterator[Entry]:
+def _people(order: Order, requests: Sequence[Request]) -> Iterator[Entry]:
     history = list(_history(order, requests))
     for request in requests:
         own = next((entry for entry in history if _is_of(entry, request)), None)
         if own is not None:
             history.remove(own)
         who = request.requested_by or gettext("The shop")
-        title = gettext("%s asked for a refund") if order.paid_at else gettext("%s asked for a cancel")
+        is_refund = order.paid_at or isinstance(request, RefundRequest)
+        title = gettext("%s asked for a refund") if is_refund else gettext("%s asked for a cancel")
         yield Entry(
             at=request.created_at,
             title=title % who,
@@ -142,24 +143,33 @@ def _people(order: Order, requests: Sequence[CancelRequest]) -> Iterator[Entry]:
             small=request.reason,
             note=own.get_change_message().partition("\n")[2] if own else "",
         )
-        if request.cancel_time and request.status == CancelRequest.Status.SUCCESS:
-            yield Entry(at=request.cancel_time, title=gettext("Cancelled at DANA"), tone=Tone.GOOD)
+        if done := _done_at(request):
+            yield Entry(at=done[0], title=done[1], tone=Tone.GOOD)
     for entry in history:
         title, _separator, note = entry.get_change_message().partition("\n")
         yield Entry(at=entry.action_time, title=f"{entry.user}: {title.strip()}", tone=PERSON, note=note)
 
 
-def _history(order: Order, requests: Sequence[CancelRequest]) -> Iterable[LogEntry]:
+def _done_at(request: Request) -> tuple[datetime, str] | None:
+    if request.status != "success":
+        return None
+    if isinstance(request, CancelRequest):
+        return (request.cancel_time, gettext("Cancelled at DANA")) if request.cancel_time else None
+    title = gettext("Refunded at DANA: %s") % price(request.amount, request.order.currency)
+    return (request.refund_time, title) if request.refund_time else None
+
+
+def _history(order: Order, requests: Sequence[Request]) -> Iterable[LogEntry]:
     """Return what people did, oldest first."""
     types = ContentType.objects.get_for_models(Order, CancelRequest)
     about = Q(content_type=types[Order], object_id=str(order.pk))
     if requests:
-        keys = [str(row.pk) for row in requests]
+        keys = [str(row.pk) for row in requests if isinstance(row, CancelRequest)]
         about |= Q(content_type=types[CancelRequest], object_id__in=keys)
     return LogEntry.objects.filter(about).select_related("user").order_by("-id")[:MOST_SHOWN][::-1]
 
 
-def _is_of(entry: LogEntry, request: CancelRequest) -> bool:
+def _is_of(entry: LogEntry, request: Request) -> bool:
     after = entry.action_time - request.created_at
     return entry.user_id == request.requested_by_id and timedelta(0) <= after <= _SAME_MOMENT
 
@@ -214,17 +224,18 @@ def _end_of(call: ApiCall) -> tuple[str, str]:
         return f"{call.get_operation_display()}: {call.response_message or call.error}", Tone.CALM
     if rule.code == response_codes.NO_REPLY:
         return gettext("%s: DANA did not answer") % call.get_operation_display(), Tone.BAD
-    done = _DONE.get(ApiCall.Operation(call.operation))
+    done = _DONE.get(call.operation)
     if rule.outcome is Outcome.SUCCESS and done:
-        return str(done), Tone.CALM if call.operation == ApiCall.Operation.QUERY else Tone.GOOD
+        return str(done), Tone.CALM if call.operation == operations.QUERY_PAYMENT.key else Tone.GOOD
     tone = Tone.WAIT if rule.outcome is Outcome.PENDING else Tone.BAD
     return f"{call.get_operation_display()}: {rule.name}", tone
 
 
-_DONE: Final = {
-    ApiCall.Operation.CREATE: _("DANA took the order"),
-    ApiCall.Operation.CANCEL: _("DANA took the cancel"),
-    ApiCall.Operation.QUERY: _("DANA was asked, and answered"),
+_DONE: Final[dict[str, "_StrOrPromise"]] = {
+    operations.CREATE_ORDER.key: _("DANA took the order"),
+    operations.CANCEL_ORDER.key: _("DANA took the cancel"),
+    operations.REFUND_ORDER.key: _("DANA took the refund"),
+    operations.QUERY_PAYMENT.key: _("DANA was asked, and answered"),
 }
 
 # -- messages and receivers -----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import Error as DatabaseError
 from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 
-from django_dana import conf, tasks
+from django_dana import conf, tasks, timing
 from django_dana.conf import DEFAULTS, KEY_OPTIONS, OPTIONS, PRODUCTION, REQUIRED, SANDBOX
 from django_dana.exceptions import InvalidKey
 from django_dana.protocol import signing
@@ -401,15 +401,15 @@ def check_celery(**kwargs: Any) -> list[CheckMessage]:
         and not (_is_short(broker.socket_timeout) and _is_short(broker.socket_connect_timeout)),
         Finding.SILENT_BROKER: broker.transport.startswith(("amqp", "pyamqp"))
         and not _is_short(broker.connection_timeout),
-        Finding.VISIBILITY: broker.transport.startswith("redis") and broker.visibility_timeout < tasks.LONGEST_TASK,
-        Finding.NO_TIME_LIMIT: (broker.task_time_limit or 0) < tasks.LONGEST_TASK,
+        Finding.VISIBILITY: broker.transport.startswith("redis") and broker.visibility_timeout < timing.LONGEST_TASK,
+        Finding.NO_TIME_LIMIT: (broker.task_time_limit or 0) < timing.LONGEST_TASK,
         Finding.EAGER: broker.is_eager,
     }
     limits = {
         Finding.SILENT_REDIS: _LONGEST_SILENCE,
         Finding.SILENT_BROKER: _LONGEST_SILENCE,
-        Finding.VISIBILITY: tasks.LONGEST_TASK,
-        Finding.NO_TIME_LIMIT: tasks.LONGEST_TASK,
+        Finding.VISIBILITY: timing.LONGEST_TASK,
+        Finding.NO_TIME_LIMIT: timing.LONGEST_TASK,
     }
     return [finding.at(limit=f"{limits.get(finding, 0):g}") for finding, is_so in found.items() if is_so]
 

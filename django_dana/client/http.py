@@ -1,27 +1,20 @@
-"""DANA's three calls. Each makes exactly one HTTP request and returns an understood reply, or raises."""
+"""One call to DANA: sign, send, understand."""
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any
 
 from django_dana import __version__
 from django_dana.client.transport import RawReply, Transport
-from django_dana.exceptions import UnexpectedReply
-from django_dana.protocol import notation, response_codes, signing
-from django_dana.protocol.messages import CancelReply, CreateReply, QueryPayment, QueryReply
-from django_dana.protocol.payment_methods import Address, promised_address
-from django_dana.protocol.response_codes import Outcome, Rule, Table
-
-R = TypeVar("R")
-
-CREATE_PATH: Final = "/payment-gateway/v1.0/debit/payment-host-to-host.htm"
-QUERY_PATH: Final = "/payment-gateway/v1.0/debit/status.htm"
-CANCEL_PATH: Final = "/payment-gateway/v1.0/debit/cancel.htm"
+from django_dana.exceptions import NoReply, UnexpectedReply
+from django_dana.protocol import notation, signing
+from django_dana.protocol.messages import CallResult, ReplyFields
+from django_dana.protocol.operations import Operation
+from django_dana.protocol.response_codes import Outcome, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,67 +36,45 @@ class Client:
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
-        self._transport = Transport(timeout=credentials.timeout, proxy=credentials.proxy)
+        self._transport = Transport(proxy=credentials.proxy)
 
-    def create_order(self, request_body: str, *, external_id: str) -> CreateReply:
-        """Send a Create Order (service 54).
+    def call(
+        self, operation: Operation, request_body: str, *, external_id: str, timeout: float | None = None
+    ) -> CallResult:
+        """Make exactly one HTTP request and say how it ended.
 
         Args:
-            request_body: the exact text to send, as CreateOrder.body() made it.
+            operation: what is asked of DANA.
+            request_body: the exact text to send, as the message's ``body()`` made it.
             external_id: X-EXTERNAL-ID, at most 36 characters, new for every call.
+            timeout: seconds for the whole call, instead of the account's.
+
+        Raises:
+            InvalidKey: the private key can't be read; nothing was sent.
+        """
+        try:
+            raw = self.post(operation.path, request_body, external_id=external_id, timeout=timeout)
+        except NoReply as error:
+            return CallResult(rule=operation.codes.no_reply, error=str(error)[:300])
+        except UnexpectedReply as error:
+            return _unexpected(operation, error.reason, error.http_status, error.text)
+        try:
+            return _understand(operation, json.loads(request_body), raw)
+        except UnexpectedReply as error:
+            return _unexpected(operation, error.reason, raw.status, _text(raw))
+
+    def post(self, path: str, request_body: str, *, external_id: str, timeout: float | None = None) -> RawReply:
+        """Sign a body and send it to one of DANA's paths; return the reply unread.
 
         Raises:
             NoReply: no whole reply within the time-out.
-            UnexpectedReply: the reply can't be understood.
+            UnexpectedReply: the reply is too long.
             InvalidKey: the private key can't be read; nothing was sent.
         """
-        sent = json.loads(request_body)
-        answer = self._call(CREATE_PATH, request_body, external_id, response_codes.CREATE)
-        answer.expect_echo("partnerReferenceNo", sent["partnerReferenceNo"])
-        reference_no = answer.text_at("referenceNo")
-        page, code = answer.text_at("webRedirectUrl"), answer.text_at("additionalInfo", "paymentCode")
-        if answer.rule.outcome is Outcome.SUCCESS:
-            _expect_address(answer, promised_address(sent.get("payOptionDetails", ())), page, code)
-        return answer.make(CreateReply, reference_no=reference_no, web_redirect_url=page, payment_code=code)
-
-    def cancel_order(self, request_body: str, *, external_id: str) -> CancelReply:
-        """Send a Cancel Order (service 57). Arguments and errors are those of create_order."""
-        sent = json.loads(request_body)
-        answer = self._call(CANCEL_PATH, request_body, external_id, response_codes.CANCEL)
-        answer.expect_echo("originalPartnerReferenceNo", sent["originalPartnerReferenceNo"])
-        if "originalReferenceNo" in sent:
-            answer.expect_echo("originalReferenceNo", sent["originalReferenceNo"])
-        return answer.make(
-            CancelReply,
-            cancel_time=notation.parse_time(answer.at("cancelTime")),
-            transaction_date=notation.parse_time(answer.at("transactionDate")),
-        )
-
-    def query_payment(self, question: QueryPayment, *, external_id: str) -> QueryReply:
-        """Send a Query Payment (service 55). Errors are those of create_order."""
-        answer = self._call(QUERY_PATH, question.body(), external_id, response_codes.QUERY)
-        answer.expect_echo("originalPartnerReferenceNo", question.original_partner_reference_no)
-        status = answer.text_at("latestTransactionStatus")
-        if answer.rule.outcome is Outcome.SUCCESS and not status:
-            raise answer.unexpected("a success without latestTransactionStatus")
-        amount = answer.money_at("amount") or answer.money_at("additionalInfo", "amountDetail", "orderAmount")
-        refund = answer.money_at("additionalInfo", "amountDetail", "refundAmount")
-        return answer.make(
-            QueryReply,
-            status=status,
-            acquirement_status=answer.text_at("additionalInfo", "statusDetail", "acquirementStatus"),
-            reference_no=answer.text_at("originalReferenceNo"),
-            amount=amount[0] if amount else None,
-            currency=amount[1] if amount else "",
-            refund_amount=refund[0] if refund else None,
-            paid_at=notation.parse_time(answer.at("paidTime")),
-        )
-
-    def post(self, path: str, request_body: str, *, external_id: str) -> RawReply:
-        """Sign a body and send it to one of DANA's paths; the reply is returned unread. Raises as create_order does."""
         signed_bytes = request_body.encode("ascii")
         headers = self.headers(path, signed_bytes, external_id, notation.jakarta_time(datetime.now(UTC)))
-        return self._transport.post(self._credentials.base_url + path, signed_bytes, headers)
+        url = self._credentials.base_url + path
+        return self._transport.post(url, signed_bytes, headers, timeout=timeout or self._credentials.timeout)
 
     def headers(self, path: str, body: bytes, external_id: str, timestamp: str) -> dict[str, str]:
         """Return the headers of one request; the signature covers the path, the body and the timestamp."""
@@ -126,9 +97,6 @@ class Client:
             headers["X-Debug-Mode"] = "true"
         return headers
 
-    def _call(self, path: str, body: str, external_id: str, table: Table) -> "_Answer":
-        return _Answer.understand(self.post(path, body, external_id=external_id), table)
-
 
 def client_for(credentials: Credentials) -> Client:
     """Return the one client that this process keeps for these credentials."""
@@ -141,80 +109,44 @@ def _client(credentials: Credentials, process_id: int) -> Client:
     return Client(credentials)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A reply whose responseCode stands in the table of its service."""
-
-    raw: RawReply
-    text: str
-    content: Mapping[str, Any]
-    rule: Rule
-
-    @classmethod
-    def understand(cls, raw: RawReply, table: Table) -> "_Answer":
-        """Find the row of the table. Raises UnexpectedReply where there is none."""
-        text = raw.body.decode("utf-8", "replace")
-        try:
-            content = notation.parse_json_object(raw.body)
-        except ValueError as error:
-            raise UnexpectedReply(f"no JSON object: {error}"[:300], raw.status, text) from None
-        code = content.get("responseCode")
-        if not isinstance(code, str):
-            raise UnexpectedReply("no responseCode", raw.status, text)
-        rule = table.find(code)
-        if rule is None:
-            reason = f"responseCode {code[:20]!r} is not in the table of service {table.service}"
-            raise UnexpectedReply(reason, raw.status, text)
-        if rule.outcome is Outcome.SUCCESS and not 200 <= raw.status < 300:
-            raise UnexpectedReply(f"success code {code} on HTTP {raw.status}", raw.status, text)
-        return cls(raw, text, content, rule)
-
-    def at(self, *path: str) -> Any:
-        """Return what stands at a path of keys, or None."""
-        value: Any = self.content
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
-
-    def text_at(self, *path: str) -> str:
-        """Return the string at a path of keys, or an empty one."""
-        value = self.at(*path)
-        return value if isinstance(value, str) else ""
-
-    def money_at(self, *path: str) -> tuple[Decimal, str] | None:
-        return notation.parse_money(self.at(*path))
-
-    def expect_echo(self, name: str, sent: str) -> None:
-        """Refuse another order's reference where one is given. DANA leaves its echo out of some refusals."""
-        echoed = self.at(name)
-        if echoed not in (None, "", sent):
-            raise self.unexpected(f"{name} is another order's")
-
-    def unexpected(self, reason: str) -> UnexpectedReply:
-        return UnexpectedReply(reason, self.raw.status, self.text)
-
-    def make(self, kind: Callable[..., R], **fields: Any) -> R:
-        return kind(
-            rule=self.rule,
-            message=self.text_at("responseMessage"),
-            http_status=self.raw.status,
-            text=self.text,
-            retry_after=_seconds(self.raw.headers.get("Retry-After")),
-            **fields,
-        )
+def _understand(operation: Operation, sent: Mapping[str, Any], raw: RawReply) -> CallResult:
+    """Find the row of the table and read what a success says. Raises UnexpectedReply."""
+    try:
+        fields = ReplyFields(notation.parse_json_object(raw.body))
+    except ValueError as error:
+        raise UnexpectedReply(f"no JSON object: {error}"[:300]) from None
+    rule = _rule(operation, fields.at("responseCode"), raw.status)
+    for name in operation.references:
+        if name in sent:
+            fields.expect(name, sent[name])
+    return CallResult(
+        rule=rule,
+        reply=operation.read(fields, sent) if rule.outcome is Outcome.SUCCESS else None,
+        message=fields.text("responseMessage"),
+        http_status=raw.status,
+        text=_text(raw),
+        error="" if rule.code.startswith(str(raw.status)) else f"the code came on HTTP {raw.status}",
+        retry_after=_seconds(raw.headers.get("Retry-After")),
+    )
 
 
-def _expect_address(answer: _Answer, promised: Address, page: str, code: str) -> None:
-    if not answer.text_at("referenceNo"):
-        raise answer.unexpected("a success without referenceNo")
-    present = {
-        Address.PAGE: bool(page),
-        Address.CODE: bool(code),
-        Address.EITHER: bool(page or code),
-        Address.NONE: True,
-    }
-    if not present[promised]:
-        raise answer.unexpected(f"a success without {promised.value}")
+def _rule(operation: Operation, code: object, http_status: int) -> Rule:
+    if not isinstance(code, str):
+        raise UnexpectedReply("no responseCode")
+    rule = operation.codes.find(code)
+    if rule is None:
+        raise UnexpectedReply(f"responseCode {code[:20]!r} is not in the table of service {operation.service_code}")
+    if rule.outcome is Outcome.SUCCESS and not 200 <= http_status < 300:
+        raise UnexpectedReply(f"success code {code} on HTTP {http_status}")
+    return rule
+
+
+def _unexpected(operation: Operation, reason: str, http_status: int | None, text: str) -> CallResult:
+    return CallResult(rule=operation.codes.unexpected, error=reason[:300], http_status=http_status, text=text)
+
+
+def _text(raw: RawReply) -> str:
+    return raw.body.decode("utf-8", "replace")
 
 
 def _seconds(retry_after: str | None) -> float | None:

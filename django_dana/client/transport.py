@@ -44,8 +44,7 @@ class RawReply:
 class Transport:
     """Keeps connections to one host alive. Safe in threads; not to be carried over a fork."""
 
-    def __init__(self, *, timeout: float, proxy: str | None) -> None:
-        self._timeout = timeout
+    def __init__(self, *, proxy: str | None) -> None:
         self._session = requests.Session()
         # proxies and netrc of the environment are not read: the account's PROXY is the one place
         self._session.trust_env = False
@@ -54,7 +53,7 @@ class Transport:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _DeadlineAdapter())
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> RawReply:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> RawReply:
         """Send exactly these bytes, once, and return the whole reply.
 
         Nothing is repeated and no redirect is followed, so one call here is at most one request on the wire.
@@ -65,12 +64,12 @@ class Transport:
         """
         try:
             with (
-                _deadline_in(self._timeout),
+                _deadline_in(timeout),
                 self._session.post(
                     url,
                     data=body,
                     headers=dict(headers),
-                    timeout=self._timeout,
+                    timeout=timeout,
                     allow_redirects=False,
                     stream=True,
                 ) as response,

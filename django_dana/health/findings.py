@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import conf
 from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
+from django_dana.protocol import operations
 from django_dana.protocol.response_codes import Outcome
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ def receivers(now: datetime) -> Iterator[Finding]:
 # -- calls ------------------------------------------------------------------------------------------------------------
 
 #: The operations whose every call should have success; a refused cancel is about its order, and shown as attention.
-_EXPECTED_TO_WORK: Final = (ApiCall.Operation.CREATE, ApiCall.Operation.QUERY)
+_EXPECTED_TO_WORK: Final = (operations.CREATE_ORDER.key, operations.QUERY_PAYMENT.key)
 
 
 def latest_calls() -> QuerySet[ApiCall]:

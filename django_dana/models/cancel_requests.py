@@ -8,29 +8,23 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.models.orders import Order, not_tried_again, refused_for_now
-from django_dana.protocol import response_codes
-from django_dana.protocol.response_codes import Rule
+from django_dana.models.orders import Order
+from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.protocol import operations
 
 
-class CancelRequestQuerySet(models.QuerySet["CancelRequest"]):
-    """The vocabulary of the workers."""
-
-    def due(self, now: datetime) -> Self:
-        """Requests whose next call is due."""
-        return self.filter(next_attempt_at__lte=now)
+class CancelRequestQuerySet(OutboundRequestQuerySet["CancelRequest"]):
+    """The vocabulary of services and sweeps."""
 
     def unfinished(self) -> Self:
         """Requests that may still reach DANA; at most one per order."""
         return self.filter(unfinished=True)
 
-    def of_unknown_end(self) -> Self:
-        """Requests that were given up without knowing what became of them; only DANA can tell."""
-        return self.filter(needs_attention=CancelRequest.Attention.END_UNKNOWN)
 
-
-class CancelRequest(models.Model):
+class CancelRequest(OutboundRequest):
     """One wish to cancel an order, which gives the money back where it was paid."""
+
+    operation = operations.CANCEL_ORDER
 
     class Status(models.TextChoices):
         """The outcome of the Cancel Order call in DANA's own words."""
@@ -42,11 +36,12 @@ class CancelRequest(models.Model):
         ABORTED = "aborted", _("aborted")
 
     class Attention(models.TextChoices):
-        """Why a person should look."""
+        """Why staff should look."""
 
         END_UNKNOWN = "end_unknown", _("DANA did not answer")
         NOT_CANCELLED = "not_cancelled", _("not cancelled at DANA")
         REFUSED = "refused", _("refused by DANA")
+        BALANCE = "balance", _("your balance at DANA is too low")
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="cancel_requests")
     amount = models.DecimalField(_("amount"), max_digits=15, decimal_places=2)
@@ -59,20 +54,12 @@ class CancelRequest(models.Model):
         blank=True,
         related_name="+",
     )
-    request_body = models.TextField(_("request"), editable=False)
     status = models.CharField(_("status"), max_length=7, choices=Status.choices, default=Status.NEW)
     cancel_time = models.DateTimeField(_("cancelled at"), null=True, blank=True)
     transaction_date = models.DateTimeField(_("transaction date"), null=True, blank=True)
-    response_code = models.CharField(_("response code"), max_length=7, blank=True)
-    response_message = models.CharField(_("response message"), max_length=255, blank=True)
-    rule_code = models.CharField(_("row of the table"), max_length=10, blank=True)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
-
-    attempts = models.PositiveIntegerField(_("attempts"), default=0, help_text=_("Calls since the series began."))
-    retries = models.PositiveIntegerField(default=0, editable=False)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
     give_up_at = models.DateTimeField(_("given up at"))
     # True or NULL, never False: NULLs are distinct in a unique constraint of every engine, so this holds
     # "at most one unfinished request per order" where conditional constraints don't exist (MariaDB, MySQL).
@@ -95,19 +82,24 @@ class CancelRequest(models.Model):
         return f"#{self.pk}"
 
     @property
-    def rule(self) -> Rule | None:
-        """The row of DANA's table by which the last call was concluded."""
-        return response_codes.CANCEL.rows.get(self.rule_code)
+    def call_status(self) -> str:
+        """The outcome of the Cancel Order call."""
+        return self.status
 
     @property
-    def outcome_ambiguous(self) -> bool:
-        """Whether DANA refused in words that may answer our own earlier success."""
-        return self.status == self.Status.PENDING and bool(self.rule and self.rule.may_mask_success)
+    def tried_until(self) -> datetime:
+        """When it is given up."""
+        return self.give_up_at
+
+    @property
+    def was_never_sent(self) -> bool:
+        """Whether it ended before any call was made."""
+        return self.status == self.Status.ABORTED and not self.attempts and not self.rule_code
 
     @property
     def is_end_unknown(self) -> bool:
-        """Whether only a question to DANA can tell what became of it."""
-        return self.needs_attention == self.Attention.END_UNKNOWN or self.outcome_ambiguous
+        """Whether only DANA's answer to a query can tell what became of it."""
+        return self.outcome_ambiguous or self.needs_attention == self.Attention.END_UNKNOWN
 
     def finish(self, status: "CancelRequest.Status", attention: str = "") -> None:
         """Set a state from which nothing is sent any more by itself."""
@@ -121,22 +113,23 @@ class CancelRequest(models.Model):
         """One sentence for staff: where this request stands and what to do next."""
         if self.status == self.Status.NEW:
             return gettext("The request is on its way to DANA; there is nothing to do.")
+        if self.was_never_sent:
+            return gettext("This request was never sent to DANA. The order ended otherwise before it could be.")
         if self.needs_attention == self.Attention.NOT_CANCELLED:
-            return gettext("DANA says that the order is not cancelled. The same request may be sent again.")
+            return gettext("DANA says that the order is not cancelled. You can send the same request again.")
         if self.outcome_ambiguous:
             return gettext(
-                "DANA's answer may mean that the order is already cancelled. DANA is being asked; "
+                "DANA's refusal may mean that the order is already cancelled. DANA is being asked; "
                 "do not refund by other means."
             )
         return self._step_by_rule()
 
     def _step_by_rule(self) -> str:
-        # A question may have ended it otherwise than its last call did.
+        # A query may have settled it otherwise than its last call did.
         if self.status == self.Status.SUCCESS:
-            return gettext(response_codes.CANCEL.success.advice)
+            return gettext(self.operation.codes.success.advice)
         if self.status == self.Status.ABORTED:
-            return gettext(response_codes.CANCEL.no_reply.advice)
-        advice = gettext(self.rule.advice) if self.rule else ""
-        if self.status == self.Status.FAILED and self.rule and self.rule.is_tried_again:
-            return f"{refused_for_now(self.give_up_at)} {advice}" if self.next_attempt_at else not_tried_again()
-        return advice
+            return gettext(self.operation.codes.no_reply.advice)
+        if self.status == self.Status.FAILED:
+            return self.refusal_step()
+        return gettext(self.rule.advice) if self.rule else ""

@@ -7,7 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
-from django_dana.protocol import response_codes
+from django_dana.models.refund_requests import RefundRequest
+from django_dana.protocol import operations
+from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
 
 #: Characters of a reply that are kept; DANA's own replies are far shorter.
@@ -21,13 +23,21 @@ class ApiCallQuerySet(models.QuerySet["ApiCall"]):
         """Calls whose end nobody has recorded (yet)."""
         return self.filter(duration_ms=None)
 
-    def not_refused(self, operation: "ApiCall.Operation") -> Self:
-        """Calls on which DANA may have acted: all but those it answered with a Failed row."""
-        return self.filter(operation=operation).exclude(rule_code__in=_FAILED)
+    def of(self, operation: Operation) -> Self:
+        """Calls of one operation."""
+        return self.filter(operation=operation.key)
 
-    def not_definitely_refused(self, operation: "ApiCall.Operation") -> Self:
-        """As not_refused, but a refusal that is tried again counts as open."""
-        return self.filter(operation=operation).exclude(rule_code__in=_DEFINITELY_REFUSED)
+    def may_have_acted(self) -> Self:
+        """Calls on which DANA may have acted: all but those that it refused."""
+        return self.exclude(rule_code__in=_REFUSALS)
+
+    def not_refused_for_good(self) -> Self:
+        """Calls on which DANA may act yet: a refusal that it wants tried again is none for good."""
+        return self.exclude(rule_code__in=_FINAL_REFUSALS)
+
+    def end_unseen(self) -> Self:
+        """Calls that may have acted though DANA has not said so: without a clear reply, or in progress."""
+        return self.may_have_acted().exclude(rule_code__in=_SUCCESSES)
 
 
 class ApiCall(models.Model):
@@ -35,13 +45,6 @@ class ApiCall(models.Model):
 
     So an open row (no ``duration_ms``) is the trace of a call whose end nobody saw.
     """
-
-    class Operation(models.TextChoices):
-        """DANA's operations that we call."""
-
-        CREATE = "create", _("Create Order")
-        QUERY = "query", _("Query Payment")
-        CANCEL = "cancel", _("Cancel Order")
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="api_calls")
     cancel_request = models.ForeignKey(
@@ -52,7 +55,17 @@ class ApiCall(models.Model):
         blank=True,
         related_name="api_calls",
     )
-    operation = models.CharField(_("operation"), max_length=6, choices=Operation.choices)
+    refund_request = models.ForeignKey(
+        RefundRequest,
+        verbose_name=_("refund request"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="api_calls",
+    )
+    operation = models.CharField(
+        _("operation"), max_length=6, choices=[(operation.key, operation.name) for operation in operations.ALL]
+    )
     external_id = models.CharField(_("X-EXTERNAL-ID"), max_length=36, unique=True)
     started_at = models.DateTimeField(_("started at"))
     duration_ms = models.PositiveIntegerField(_("milliseconds"), null=True, blank=True)
@@ -80,14 +93,7 @@ class ApiCall(models.Model):
     @property
     def rule(self) -> Rule | None:
         """The row of DANA's table by which the call was concluded."""
-        return _TABLES[self.Operation(self.operation)].rows.get(self.rule_code)
-
-
-_TABLES: Final = {
-    ApiCall.Operation.CREATE: response_codes.CREATE,
-    ApiCall.Operation.QUERY: response_codes.QUERY,
-    ApiCall.Operation.CANCEL: response_codes.CANCEL,
-}
+        return operations.BY_KEY[self.operation].codes.rows.get(self.rule_code)
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -150,14 +156,11 @@ class Notification(models.Model):
         return f"{self.received_at:%Y-%m-%d %H:%M:%S} {self.outcome}"
 
 
-def _codes(*, definite_only: bool) -> list[str]:
-    return [
-        rule.code
-        for table in (response_codes.CREATE, response_codes.CANCEL)
-        for rule in table.rows.values()
-        if (rule.is_definite_refusal if definite_only else rule.outcome is response_codes.Outcome.FAILED)
-    ]
-
-
-_FAILED: Final = _codes(definite_only=False)
-_DEFINITELY_REFUSED: Final = _codes(definite_only=True)
+_REFUSALS: Final = sorted(code for operation in operations.ALL for code in operation.codes.refusals)
+_FINAL_REFUSALS: Final = sorted(
+    rule.code
+    for operation in operations.ALL
+    for rule in operation.codes.rows.values()
+    if not rule.may_have_acted and not rule.is_tried_again
+)
+_SUCCESSES: Final = [operation.codes.success.code for operation in operations.ALL]

@@ -2,44 +2,42 @@
 
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import connections, models
 from django.db.models import Q
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.protocol import response_codes
-from django_dana.protocol.response_codes import Rule
+from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.protocol import operations
+from django_dana.protocol.payment_methods import Address, promised_address
+from django_dana.timing import GRACE
 
-# After validUpTo DANA may still be settling a payment made in the last second.
-GRACE: Final = timedelta(minutes=5)
-
-# No 0, O, 1, I, L, U: staff read references to DANA over the phone.
-_REFERENCE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+#: No 0, O, 1, I, L, U: staff read references to DANA over the phone.
+REFERENCE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_reference() -> str:
     """Return a partner reference of 24 characters: at most 25 may be used with QRIS (DANA, Create Order)."""
     date = timezone.now().strftime("%y%m%d")
-    return f"{date}-{''.join(secrets.choice(_REFERENCE_ALPHABET) for _ in range(17))}"
+    return f"{date}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class OrderQuerySet(models.QuerySet["Order"]):
+class OrderQuerySet(OutboundRequestQuerySet["Order"]):
     """The vocabulary of the workers."""
 
     def lock(self, pk: int) -> "Order":
-        """Return the order, locked until the transaction ends.
-
-        By a write, since a write locks on every engine; on SQLite, SELECT … FOR UPDATE does nothing, and a
-        transaction that reads first can't write any more once somebody else wrote.
-        """
-        self.filter(pk=pk).update(updated_at=timezone.now())
+        """Return the order, locked until the transaction ends."""
+        if not connections[self.db].features.has_select_for_update:
+            # SQLite: only a write locks, and a transaction that reads first can't write once somebody else wrote
+            self.filter(pk=pk).update(updated_at=timezone.now())
         # FOR UPDATE reads what is there now, also in a shop's transaction on MySQL that repeats its first read
         return self.select_for_update().get(pk=pk)
 
@@ -49,14 +47,14 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def due(self, now: datetime) -> Self:
         """Orders whose next create call is due."""
-        return self.free(now).filter(next_attempt_at__lte=now)
+        return super().due(now).free(now)
 
-    def to_ask(self, now: datetime) -> Self:
-        """Orders about which a question to DANA is due."""
+    def sync_due(self, now: datetime) -> Self:
+        """Orders about which a query to DANA is due."""
         return self.free(now).filter(next_sync_at__lte=now)
 
     def unanswered(self, now: datetime) -> Self:
-        """Orders past their time without a final answer, about which nobody has asked yet."""
+        """Orders past their time without a final answer, about which DANA has not been asked yet."""
         return (
             self.free(now)
             .filter(
@@ -69,11 +67,29 @@ class OrderQuerySet(models.QuerySet["Order"]):
         )
 
 
-class Order(models.Model):
+class OrderState(models.TextChoices):
+    """Where an order stands, in one word for shops, buyers and the REST API."""
+
+    PREPARING = "preparing", _("being prepared")
+    PAYABLE = "payable", _("waiting for the buyer")
+    CONFIRMING = "confirming", _("waiting for DANA")
+    PAID = "paid", _("paid")
+    IN_REVIEW = "in_review", _("being checked")
+    CANCELLING = "cancelling", _("being cancelled")
+    CANCELLED = "cancelled", _("cancelled")
+    REFUNDED = "refunded", _("refunded")
+    EXPIRED = "expired", _("expired")
+    REFUSED = "refused", _("refused by DANA")
+    START_AGAIN = "start_again", _("to be started again")
+
+
+class Order(OutboundRequest):
     """One payment.
 
     ``create_status`` says what became of our call, ``payment_status`` what became of the money.
     """
+
+    operation = operations.CREATE_ORDER
 
     class CreateStatus(models.TextChoices):
         """The outcome of the Create Order call in DANA's own words."""
@@ -96,18 +112,24 @@ class Order(models.Model):
         NOT_FOUND = "not_found", _("unknown at DANA")
 
     class Attention(models.TextChoices):
-        """Why a person should look; a graver reason, further up, is never replaced by a lesser one."""
+        """Why staff should look, most severe first. A milder reason never replaces a graver one."""
 
         PAID_AFTER_CLOSED = "paid_after_closed", _("paid after it was closed")
         AMOUNT_DIFFERS = "amount_differs", _("DANA reports another amount")
         CONFLICT = "conflict", _("DANA's messages contradict each other")
         UNKNOWN_STATUS = "unknown_status", _("unknown status")
         ACCOUNT = "account", _("the account can't be used")
+        ACCOUNT_REFUSED = "account_refused", _("DANA refuses the account")
         NO_ADDRESS = "no_address", _("no address to pay at")
         UNSETTLED = "unsettled", _("no final answer from DANA")
+        CANCEL = "cancel", _("a cancel did not happen")
+        REFUND = "refund", _("a refund did not happen")
 
     #: The states from which a payment can still go anywhere.
     OPEN_PAYMENT: Final = (PaymentStatus.NONE, PaymentStatus.INITIATED, PaymentStatus.PAYING)
+
+    #: The columns that belong to the shop; all others are written by transitions alone.
+    SHOP_FIELDS: Final = ("metadata", "return_url", "shop_reference")
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     account = models.CharField(_("account"), max_length=100)
@@ -123,7 +145,6 @@ class Order(models.Model):
     title = models.CharField(_("title"), max_length=64)
     valid_up_to = models.DateTimeField(_("valid up to"))
     pay_option_details = models.JSONField(_("payment methods"), default=list, blank=True)
-    request_body = models.TextField(_("request"), editable=False)
 
     create_status = models.CharField(_("create"), max_length=7, choices=CreateStatus.choices, default=CreateStatus.NEW)
     payment_status = models.CharField(
@@ -132,32 +153,34 @@ class Order(models.Model):
     reference_no = models.CharField(_("DANA's reference"), max_length=64, blank=True)
     web_redirect_url = models.TextField(_("address of DANA's page"), blank=True)
     payment_code = models.TextField(_("payment code"), blank=True)
-    response_code = models.CharField(_("response code"), max_length=7, blank=True)
-    response_message = models.CharField(_("response message"), max_length=255, blank=True)
-    rule_code = models.CharField(_("row of the table"), max_length=10, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
+    pay_method = models.CharField(_("paid with"), max_length=64, blank=True)
+    pay_option = models.CharField(_("payment option"), max_length=64, blank=True)
+    reported_amount = models.DecimalField(
+        _("amount that DANA reported"), max_digits=15, decimal_places=2, null=True, blank=True
+    )
+    refunded_amount = models.DecimalField(_("given back"), max_digits=15, decimal_places=2, default=Decimal("0.00"))
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     note = models.CharField(_("note"), max_length=255, blank=True)
     settled_outside_at = models.DateTimeField(_("settled outside DANA at"), null=True, blank=True)
     settled_outside_note = models.CharField(_("how it was settled outside DANA"), max_length=500, blank=True)
 
+    shop_reference = models.CharField(_("shop's number"), max_length=64, blank=True)
     return_url = models.CharField(_("return address"), max_length=2048, blank=True)
     metadata = models.JSONField(_("metadata"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     # The row is the queue.
-    attempts = models.PositiveIntegerField(_("attempts"), default=0, help_text=_("Calls since the series began."))
-    retries = models.PositiveIntegerField(default=0, editable=False)
-    next_attempt_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
-    next_sync_at = models.DateTimeField(_("next question"), null=True, blank=True)
-    asked_at = models.DateTimeField(_("last question"), null=True, blank=True, editable=False)
-    questions = models.PositiveIntegerField(default=0, editable=False)
+    next_sync_at = models.DateTimeField(_("next query"), null=True, blank=True)
+    last_sync_at = models.DateTimeField(_("last query"), null=True, blank=True, editable=False)
+    answered_at = models.DateTimeField(_("last answer"), null=True, blank=True, editable=False)
     unsettled_since = models.DateTimeField(null=True, blank=True, editable=False)
-    # Who holds the order for a call, and the number of facts applied, so that an answer older than a fact is seen.
+    # Who holds the order for a call, and a number that grows with each change, so that a query's answer that is
+    # older than a change is seen to be.
     lease_token = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
-    fact_count = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -166,6 +189,7 @@ class Order(models.Model):
         verbose_name_plural = _("orders")
         permissions = [
             ("cancel_order", _("Can cancel and refund an order")),
+            ("refund_order", _("Can refund part or all of an order")),
             ("settle_order_outside", _("Can note that an order was settled outside DANA")),
         ]
         constraints = [
@@ -174,7 +198,7 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["next_attempt_at"], name="dana_order_due"),
-            models.Index(fields=["next_sync_at"], name="dana_order_to_ask"),
+            models.Index(fields=["next_sync_at"], name="dana_order_sync_due"),
             models.Index(fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"),
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
@@ -182,15 +206,32 @@ class Order(models.Model):
             models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
             models.Index(fields=["reference_no"], name="dana_order_by_dana"),
+            models.Index(fields=["shop_reference"], name="dana_order_by_shop"),
         ]
 
     def __str__(self) -> str:
         return self.partner_reference_no
 
+    def save(
+        self, *args: Any, force_insert: Any = False, update_fields: Iterable[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Save a new order, or what is the shop's of an existing one.
+
+        A stale instance in a shop's hands must not undo a payment, so DANA's columns are written only by name.
+        """
+        if update_fields is None and not self._state.adding and not force_insert:
+            update_fields = (*self.SHOP_FIELDS, "updated_at")
+        super().save(*args, force_insert=force_insert, update_fields=update_fields, **kwargs)
+
     @property
-    def rule(self) -> Rule | None:
-        """The row of DANA's table by which the last create call was concluded."""
-        return response_codes.CREATE.rows.get(self.rule_code)
+    def call_status(self) -> str:
+        """The outcome of the Create Order call."""
+        return self.create_status
+
+    @property
+    def tried_until(self) -> datetime:
+        """When the periodic schedule ends."""
+        return self.valid_up_to
 
     @property
     def is_open(self) -> bool:
@@ -198,19 +239,39 @@ class Order(models.Model):
         return self.payment_status in self.OPEN_PAYMENT
 
     @property
-    def outcome_ambiguous(self) -> bool:
-        """Whether DANA refused a create in words that may answer our own earlier success (design rule: echo)."""
-        return self.create_status == self.CreateStatus.PENDING and bool(self.rule and self.rule.may_mask_success)
+    def may_be_anothers(self) -> bool:
+        """Whether what DANA has under our reference may be somebody else's order, which must not be cancelled.
+
+        So it is once any create call of ours was answered *Inconsistent Request*, until something proves it ours.
+        """
+        if self.create_status == self.CreateStatus.SUCCESS:
+            return False
+        masking = [rule.code for rule in self.operation.codes.rows.values() if rule.may_mask_success]
+        return self.api_calls.filter(operation=self.operation.key, rule_code__in=masking).exists()
 
     @property
     def is_being_cancelled(self) -> bool:
         """Whether a cancel may still reach DANA."""
-        return self.cancel_requests.unfinished().exists()
+        return any(cancel_request.unfinished for cancel_request in self.cancel_requests.all())
+
+    @property
+    def amount_left(self) -> Decimal:
+        """What can still be refunded: refunds that are new or pending count as given."""
+        given = self.refunded_amount
+        for refund_request in self.refund_requests.all():
+            if refund_request.unfinished:
+                given += refund_request.amount
+        return max(self.amount - given, Decimal("0.00"))
 
     @property
     def has_address(self) -> bool:
         """Whether the buyer can be told where to pay."""
         return bool(self.safe_redirect_url or self.payment_code)
+
+    @property
+    def lacks_address(self) -> bool:
+        """Whether DANA has the order, but the address that its payment method promises is missing."""
+        return not self.has_address and promised_address(self.pay_option_details) is not Address.NONE
 
     @property
     def safe_redirect_url(self) -> str:
@@ -234,7 +295,7 @@ class Order(models.Model):
         return self.lease_until is not None and self.lease_until > now
 
     def flag_attention(self, reason: "Order.Attention") -> bool:
-        """Note why a person should look, unless a graver reason stands. Return whether this is news."""
+        """Note why staff should look, unless a graver reason stands. Return whether this is news."""
         gravity = list(self.Attention)
         standing = self.needs_attention
         if standing and gravity.index(self.Attention(standing)) <= gravity.index(reason):
@@ -247,15 +308,69 @@ class Order(models.Model):
         if self.needs_attention in reasons:
             self.needs_attention = ""
 
+    # -- where it stands ----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> OrderState:
+        """Where the order stands, in one word. Prefetch cancel_requests for lists."""
+        if self.needs_attention in _IN_REVIEW:
+            return OrderState.IN_REVIEW
+        if self.payment_status in (self.PaymentStatus.CANCELLED, self.PaymentStatus.REFUNDED):
+            return OrderState(self.payment_status)
+        if self.is_being_cancelled:
+            return OrderState.CANCELLING
+        if self.payment_status == self.PaymentStatus.PAID:
+            return OrderState.IN_REVIEW if self._has_cancel_of_unknown_end() else OrderState.PAID
+        return self._unpaid_state(timezone.now())
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will change any more by itself."""
+        return (
+            self.state in _FINAL
+            and self.next_attempt_at is None
+            and self.next_sync_at is None
+            and not any(refund_request.unfinished for refund_request in self.refund_requests.all())
+        )
+
+    def _unpaid_state(self, now: datetime) -> OrderState:
+        if self.payment_status == self.PaymentStatus.EXPIRED:
+            return OrderState.EXPIRED
+        if self.payment_status == self.PaymentStatus.NOT_FOUND:
+            return OrderState.START_AGAIN
+        if self.payment_status == self.PaymentStatus.PAYING:
+            return OrderState.CONFIRMING
+        if self.create_status == self.CreateStatus.FAILED and self.next_attempt_at is None:
+            return OrderState.REFUSED
+        if now >= self.valid_up_to:
+            # DANA is asked what became of it
+            return OrderState.CONFIRMING if self._may_be_at_dana() else OrderState.EXPIRED
+        if not self.can_be_paid(now):
+            return OrderState.PREPARING
+        return OrderState.START_AGAIN if self.lacks_address else OrderState.PAYABLE
+
+    def _may_be_at_dana(self) -> bool:
+        if self.create_status == self.CreateStatus.SUCCESS:
+            return True
+        return self.api_calls.of(self.operation).may_have_acted().exists()
+
+    def _has_cancel_of_unknown_end(self) -> bool:
+        return any(cancel_request.is_end_unknown for cancel_request in self.cancel_requests.all())
+
     @property
     def next_step(self) -> str:
         """One sentence for staff: where this order stands and what to do next."""
         # "deliver it" is wrong advice while the money may be on its way back
-        may_be_delivered = self.needs_attention in ("", self.Attention.PAID_AFTER_CLOSED)
+        may_be_delivered = self.needs_attention in ("", self.Attention.PAID_AFTER_CLOSED, self.Attention.CANCEL)
         if may_be_delivered and (sentence := self._cancel_step()):
             return sentence
-        if self.needs_attention:
+        if self.needs_attention == self.Attention.AMOUNT_DIFFERS and self.paid_at:
+            return gettext("DANA now reports another amount than the one that was paid. Look it up at DANA.")
+        # what DANA refuses the account for stands in the advice of the refusal
+        if self.needs_attention and self.needs_attention != self.Attention.ACCOUNT_REFUSED:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
+        if self.payment_status == self.PaymentStatus.INITIATED and self.lacks_address:
+            return gettext("DANA has the order, but the buyer can't pay yet: the address is still to come.")
         if self.payment_status != self.PaymentStatus.NONE:
             return str(_PAYMENT_STEPS[self.PaymentStatus(self.payment_status)])
         return self._create_step()
@@ -263,9 +378,9 @@ class Order(models.Model):
     def _cancel_step(self) -> str:
         """Return what a cancel without a known end asks of the staff, else nothing."""
         if self.is_being_cancelled:
-            return gettext("A cancel is under way. Do not deliver; wait for its end.")
-        if self.payment_status == self.PaymentStatus.PAID and self.cancel_requests.of_unknown_end().exists():
-            return gettext("Nobody knows yet whether the cancel went through. Do not deliver before DANA has answered.")
+            return gettext("A cancel is under way. Do not deliver; wait until it ends.")
+        if self.payment_status == self.PaymentStatus.PAID and self._has_cancel_of_unknown_end():
+            return gettext("It is not yet known whether the cancel succeeded. Do not deliver until DANA answers.")
         return ""
 
     def _create_step(self) -> str:
@@ -274,24 +389,31 @@ class Order(models.Model):
         if self.outcome_ambiguous:
             return gettext("DANA may already have this order. It is being asked; there is nothing to do but wait.")
         if self.create_status == self.CreateStatus.PENDING and not self.next_attempt_at:
-            return gettext("Nobody knows yet whether DANA has this order. DANA is asked once its time is over.")
-        advice = gettext(self.rule.advice) if self.rule else ""
-        if self.create_status == self.CreateStatus.FAILED and self.rule and self.rule.is_tried_again:
-            return f"{refused_for_now(self.valid_up_to)} {advice}" if self.next_attempt_at else not_tried_again()
-        return advice
+            return gettext("It is not yet known whether DANA has this order. DANA is asked once its time is over.")
+        if self.create_status == self.CreateStatus.FAILED:
+            if not self.attempts and not self.rule_code:
+                return gettext("This order was stopped before it was sent to DANA. For another try, create a new one.")
+            return self.refusal_step()
+        return gettext(self.rule.advice) if self.rule else ""
 
 
-def refused_for_now(until: datetime) -> str:
-    """Return the sentence for a refusal that is tried again by itself until a moment."""
-    moment = formats.date_format(timezone.localtime(until), "SHORT_DATETIME_FORMAT")
-    sentence = gettext("Refused for now, trying again until %(moment)s; do not refund by other means.")
-    return sentence % {"moment": moment}
+#: DANA or a person still has to say what is true; paying (again) or delivering could only make it worse.
+_IN_REVIEW: Final = (
+    Order.Attention.PAID_AFTER_CLOSED,
+    Order.Attention.CONFLICT,
+    Order.Attention.AMOUNT_DIFFERS,
+    Order.Attention.UNKNOWN_STATUS,
+    Order.Attention.UNSETTLED,
+)
 
-
-def not_tried_again() -> str:
-    """Return the sentence for a refusal that was tried again by itself, and is no more."""
-    return gettext("Refused by DANA, and not tried again by itself any more. It may be sent again by hand.")
-
+_FINAL: Final = (
+    OrderState.PAID,
+    OrderState.CANCELLED,
+    OrderState.REFUNDED,
+    OrderState.EXPIRED,
+    OrderState.REFUSED,
+    OrderState.START_AGAIN,
+)
 
 _ATTENTION_STEPS: Final = {
     Order.Attention.PAID_AFTER_CLOSED: _(
@@ -315,14 +437,16 @@ _ATTENTION_STEPS: Final = {
     Order.Attention.UNSETTLED: _(
         "DANA gave no final answer for seven days. Look the order up at DANA, then ask DANA again from here."
     ),
+    Order.Attention.CANCEL: _("A cancel of this order did not happen. See the cancel request for what to do."),
+    Order.Attention.REFUND: _("A refund of this order did not happen. See the refund request for what to do."),
 }
 
 _PAYMENT_STEPS: Final = {
     Order.PaymentStatus.INITIATED: _("DANA has the order. The buyer has not paid yet."),
     Order.PaymentStatus.PAYING: _("The buyer is paying, but it is not final. Do not deliver yet."),
-    Order.PaymentStatus.PAID: _("Paid. Deliver it; to give the money back, cancel it within 24 hours."),
+    Order.PaymentStatus.PAID: _("Paid. Deliver it."),
     Order.PaymentStatus.CANCELLED: _("Cancelled at DANA. If it was paid, the money goes back to the buyer."),
     Order.PaymentStatus.EXPIRED: _("The time to pay is over. For another try, create a new order."),
-    Order.PaymentStatus.REFUNDED: _("The money was given back at DANA. There is nothing to do."),
+    Order.PaymentStatus.REFUNDED: _("Refunded at DANA. There is nothing to do."),
     Order.PaymentStatus.NOT_FOUND: _("DANA does not have this order. For another try, create a new order."),
 }

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
+from django_dana.models.refund_requests import RefundRequest
 
 
 class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
@@ -28,6 +29,7 @@ class OutboxEvent(models.Model):
     name = models.CharField(max_length=30)
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="outbox")
     cancel_request = models.ForeignKey(CancelRequest, on_delete=models.CASCADE, null=True, related_name="+")
+    refund_request = models.ForeignKey(RefundRequest, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)

@@ -222,7 +222,7 @@ def _is_worth_asking(order: Order) -> bool:
     """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
     if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
         return False
-    return order.asked_at is None or order.asked_at <= timezone.now() - ASK_EVERY
+    return order.last_sync_at is None or order.last_sync_at <= timezone.now() - ASK_EVERY
 
 
 def _ask(order: Order) -> Order:

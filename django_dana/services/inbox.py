@@ -56,15 +56,12 @@ def waiting(orders: QuerySet[Order]) -> list[Waiting]:
 
 def orders_in_need(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Return the orders that a person should look at, themselves or because of a request; found by index."""
-    requests = CancelRequest.objects.order_by()
-    flagged = requests.filter(needs_attention__in=CancelRequest.Attention.values)
-    refused = requests.filter(next_attempt_at__isnull=False, status=CancelRequest.Status.FAILED)
+    flagged = CancelRequest.objects.filter(needs_attention__in=CancelRequest.Attention.values)
     keys = {
         *orders.filter(needs_attention__in=Order.Attention.values)
         .order_by("id")
         .values_list("pk", flat=True)[:MOST_LISTED],
         *flagged.order_by("id").values_list("order_id", flat=True)[:MOST_LISTED],
-        *refused.order_by("id").values_list("order_id", flat=True)[:MOST_LISTED],
     }
     return orders.filter(pk__in=keys)
 

@@ -17,17 +17,21 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import services
 from django_dana.display import moment, price
-from django_dana.models import CancelRequest, Order
-from django_dana.protocol.response_codes import FollowUp
-from django_dana.services import refusals, settlement
+from django_dana.models import CancelRequest, Order, RefundRequest
+from django_dana.protocol.response_codes import FollowUp, Outcome
+from django_dana.services.permitted import why_not_cancel, why_not_retry, why_not_stop
+from django_dana.services.settlement import why_not_settle_outside
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 #: DANA cancels a paid order only so long after the payment. DANA's answer decides; this is what staff are told before.
 CANCEL_WINDOW: Final = timedelta(hours=24)
+
+
+#: What somebody asked for about the money of an order.
+Request = CancelRequest | RefundRequest
 
 
 class Tone(StrEnum):
@@ -62,7 +66,7 @@ class Act:
 
     name: ActName
     label: str
-    target: Order | CancelRequest
+    target: Order | Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,7 @@ class _Standing:
     sentence: str
     advice: str = ""
     propose: tuple[ActName, ...] = ()
-    request: CancelRequest | None = None
+    request: Request | None = None
     is_alarm: bool = False
 
 
@@ -98,7 +102,7 @@ class Summary:
 
     Attributes:
         order: the order.
-        requests: its cancel requests, oldest first.
+        requests: its cancel and refund requests, oldest first.
         code: a stable name of the state, for programs.
         badge: the state in two or three words.
         tone: how it looks.
@@ -108,7 +112,7 @@ class Summary:
         is_under_way: whether it is likely to change within seconds.
     """
 
-    def __init__(self, order: Order, requests: list[CancelRequest], now: datetime) -> None:
+    def __init__(self, order: Order, requests: list[Request], now: datetime) -> None:
         self.order = order
         self.requests = requests
         self.now = now
@@ -119,10 +123,10 @@ class Summary:
         self.sentence = self._standing.sentence
         self.advice = self._standing.advice
         self.needs_attention = bool(order.needs_attention or self._standing.is_alarm) or any(
-            _did_not_happen(order, row) or _is_refused_for_now(row) for row in requests
+            row.needs_attention and (row.unfinished or _did_not_happen(order, row)) for row in requests
         )
         self.is_under_way = order.create_status == Order.CreateStatus.NEW or any(
-            row.unfinished and row.status != CancelRequest.Status.FAILED for row in requests
+            row.unfinished and row.status != "failed" for row in requests
         )
 
     @property
@@ -148,7 +152,7 @@ class Summary:
         """What may be done now, the most helpful first."""
         found = {(act.name, act.target): act for act in self._possible()}
         standing = self._standing
-        targets: tuple[Order | CancelRequest | None, ...] = (standing.request, self.order)
+        targets: tuple[Order | Request | None, ...] = (standing.request, self.order)
         first = [found[key] for name in standing.propose for target in targets if (key := (name, target)) in found]
         return [*first, *(act for act in found.values() if act not in first)]
 
@@ -175,13 +179,13 @@ class Summary:
 
     def _possible(self) -> Iterator[Act]:
         order = self.order
-        for request in reversed(self.requests):
-            request.order = order
+        for request in reversed([row for row in self.requests if isinstance(row, CancelRequest)]):
             for name in (ActName.RETRY, ActName.STOP, ActName.REVIEW):
                 if _WHY_NOT[name](request) is None:
                     yield Act(name, _label(name, order, request), request)
         for name in (ActName.RETRY, ActName.GIVE_BACK, ActName.SYNC, ActName.STOP, ActName.REVIEW, ActName.SETTLE):
-            if _WHY_NOT[name](order) is None:
+            is_the_requests = name == ActName.REVIEW and any(row.needs_attention for row in self.requests)
+            if not is_the_requests and _WHY_NOT[name](order) is None:
                 yield Act(name, _label(name, order, order), order)
 
 
@@ -190,42 +194,45 @@ def summarize(order: Order, *, now: datetime | None = None) -> Summary:
 
     Takes one query for its requests, none where the order comes from :func:`with_requests`; its acts take more.
     """
-    requests = sorted(order.cancel_requests.all(), key=lambda row: row.pk)
-    return Summary(order, requests, now or timezone.now())
+    requests: list[Request] = [*order.cancel_requests.all(), *order.refund_requests.all()]
+    return Summary(order, sorted(requests, key=_age), now or timezone.now())
+
+
+def _age(row: Request) -> tuple[datetime, int]:
+    return row.created_at, row.pk
 
 
 def with_requests(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Have the requests of all orders read in one query."""
-    requests = CancelRequest.objects.select_related("requested_by").defer("request_body")
+    cancels = CancelRequest.objects.select_related("requested_by").defer("request_body")
+    refunds = RefundRequest.objects.select_related("requested_by").defer("request_body")
     # whoever gave the orders may have asked for their requests already, and in another way
-    return orders.prefetch_related(None).prefetch_related(Prefetch("cancel_requests", queryset=requests))
+    orders = orders.prefetch_related(None)
+    orders = orders.prefetch_related(Prefetch("cancel_requests", queryset=cancels))
+    return orders.prefetch_related(Prefetch("refund_requests", queryset=refunds))
 
 
 def money_of(order: Order) -> Money:
     """Return where the money of an order is, as far as anybody knows."""
     paid = order.amount if order.paid_at else Decimal(0)
     all_back = order.payment_status in (Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED)
-    return Money(paid=paid, given_back=paid if all_back else Decimal(0), currency=order.currency)
+    return Money(paid=paid, given_back=paid if all_back else order.refunded_amount, currency=order.currency)
 
 
 # -- what may be done -----------------------------------------------------------------------------------------------
 
 
-def why_not_retry(row: Order | CancelRequest) -> Any:
-    """As the services say; and where DANA has refused for good what can't be changed, it is refused again."""
-    if row.rule is not None and row.rule.is_definite_refusal and not _may_be_repeated(row):
-        return _("DANA has refused this for good. The same request would be refused again.")
-    return refusals.why_not_retry(row)
+def _is_refused_for_now(row: Request) -> bool:
+    """Whether DANA refused it and it is tried again."""
+    return bool(row.unfinished) and row.status == "failed"
 
 
-def _is_refused_for_now(row: CancelRequest) -> bool:
-    """Whether DANA refused it and it is tried again: what is missing, such as balance, a person can mend meanwhile."""
-    return bool(row.unfinished) and row.status == CancelRequest.Status.FAILED
-
-
-def _may_be_repeated(row: Order | CancelRequest) -> bool:
-    """Whether something outside of the request's own data can be mended, such as DANA's view of the account."""
-    return row.rule is None or not row.rule.is_definite_refusal or FollowUp.ASK_DANA in row.rule.follow_up
+def _may_be_repeated(row: Order | Request) -> bool:
+    """Whether sending the same again promises anything: something outside of it can be mended, or is not known."""
+    rule = row.rule
+    if rule is None or rule.outcome is not Outcome.FAILED or rule.is_tried_again:
+        return True
+    return rule.blames_account or FollowUp.ASK_DANA in rule.follow_up
 
 
 def why_not_sync(order: Order) -> Any:
@@ -233,35 +240,41 @@ def why_not_sync(order: Order) -> Any:
     return _("DANA has not been asked for this order yet.") if order.create_status == Order.CreateStatus.NEW else None
 
 
-def why_not_review(row: Order | CancelRequest) -> Any:
+def why_not_review(row: Order | Request) -> Any:
     """Return the sentence that says why a person can't close what needs attention, or None."""
     if not row.needs_attention:
         return _("Nothing needs attention here.")
-    waits = (
-        row.needs_attention == CancelRequest.Attention.END_UNKNOWN
-        if isinstance(row, CancelRequest)
-        else row.needs_attention == Order.Attention.CONFLICT and row.next_sync_at is not None
-    )
-    return _("DANA is being asked about this order. Wait for its answer.") if waits else None
+    order = row if isinstance(row, Order) else row.order
+    if isinstance(row, Order) and row.needs_attention not in _FROM_REQUESTS:
+        waits = row.needs_attention == Order.Attention.CONFLICT
+    else:
+        waits = any(cancel_request.is_end_unknown for cancel_request in order.cancel_requests.all())
+    if waits and order.next_sync_at is not None:
+        return _("DANA is being asked about this order. Wait for its answer.")
+    return None
 
 
-def _of_order(why_not: Callable[[Order], Any]) -> Callable[[Order | CancelRequest], Any]:
+#: Reasons of an order that come from its requests, which say more.
+_FROM_REQUESTS: Final = (Order.Attention.CANCEL, Order.Attention.REFUND)
+
+
+def _of_order(why_not: Callable[[Order], Any]) -> Callable[[Order | Request], Any]:
     return lambda row: why_not(row) if isinstance(row, Order) else _("This is about the whole order.")
 
 
-_WHY_NOT: Final[dict[ActName, Callable[[Order | CancelRequest], Any]]] = {
-    ActName.GIVE_BACK: _of_order(services.why_not_cancel),
+_WHY_NOT: Final[dict[ActName, Callable[[Order | Request], Any]]] = {
+    ActName.GIVE_BACK: _of_order(why_not_cancel),
     ActName.RETRY: why_not_retry,
     ActName.SYNC: _of_order(why_not_sync),
-    ActName.STOP: refusals.why_not_stop,
+    ActName.STOP: why_not_stop,
     ActName.REVIEW: why_not_review,
-    ActName.SETTLE: _of_order(settlement.why_not_settle_outside),
+    ActName.SETTLE: _of_order(why_not_settle_outside),
 }
 
 _OF_REQUESTS: Final = (ActName.RETRY, ActName.STOP, ActName.REVIEW)
 
 
-def _label(name: ActName, order: Order, target: Order | CancelRequest) -> str:
+def _label(name: ActName, order: Order, target: Order | Request) -> str:
     is_paid = order.paid_at is not None
     if isinstance(target, CancelRequest):
         labels = _REFUND_LABELS if is_paid else _CANCEL_LABELS
@@ -293,16 +306,16 @@ _CANCEL_LABELS: Final = {
 # -- where it stands ------------------------------------------------------------------------------------------------
 
 
-def _standing(order: Order, requests: list[CancelRequest], now: datetime) -> _Standing:
+def _standing(order: Order, requests: list[Request], now: datetime) -> _Standing:
     """Return the gravest of what is true: doubts about the money first, then requests, then the payment."""
     if settled := _of_settled_outside(order):
         return settled
-    if order.needs_attention not in ("", Order.Attention.PAID_AFTER_CLOSED):
+    if order.needs_attention not in ("", Order.Attention.PAID_AFTER_CLOSED, *_FROM_REQUESTS):
         return _of_attention(order)
     for describe in (_of_running, _of_unknown_end):
         if standing := describe(order, requests):
             return standing
-    if order.needs_attention:
+    if order.needs_attention == Order.Attention.PAID_AFTER_CLOSED:
         return _of_attention(order)
     return _of_what_did_not_happen(order, requests) or _of_payment(order, requests, now)
 
@@ -332,7 +345,7 @@ def _of_settled_outside(order: Order) -> _Standing | None:
     )
 
 
-def _of_running(order: Order, requests: list[CancelRequest]) -> _Standing | None:
+def _of_running(order: Order, requests: list[Request]) -> _Standing | None:
     """A cancel that may still reach DANA."""
     running = next((row for row in requests if row.unfinished), None)
     if running is None:
@@ -358,11 +371,11 @@ def _of_running(order: Order, requests: list[CancelRequest]) -> _Standing | None
     )
 
 
-def _of_unknown_end(order: Order, requests: list[CancelRequest]) -> _Standing | None:
+def _of_unknown_end(order: Order, requests: list[Request]) -> _Standing | None:
     """A cancel that was given up without knowing what became of it."""
     if not _can_still_be_cancelled(order):
         return None
-    unknown = _latest(row for row in requests if row.needs_attention == CancelRequest.Attention.END_UNKNOWN)
+    unknown = _latest(row for row in requests if not row.unfinished and _is_end_unknown(row))
     if unknown is None:
         return None
     is_paid = order.paid_at is not None
@@ -377,7 +390,13 @@ def _of_unknown_end(order: Order, requests: list[CancelRequest]) -> _Standing | 
     )
 
 
-def _of_what_did_not_happen(order: Order, requests: list[CancelRequest]) -> _Standing | None:
+def _is_end_unknown(row: Request) -> bool:
+    if isinstance(row, CancelRequest):
+        return row.is_end_unknown
+    return row.needs_attention == RefundRequest.Attention.END_UNKNOWN
+
+
+def _of_what_did_not_happen(order: Order, requests: list[Request]) -> _Standing | None:
     """A cancel that somebody asked for and that did not happen, until a person closes it."""
     undone = _latest(row for row in requests if _did_not_happen(order, row))
     if undone is None:
@@ -400,7 +419,7 @@ def _of_what_did_not_happen(order: Order, requests: list[CancelRequest]) -> _Sta
     )
 
 
-def _did_not_happen(order: Order, row: CancelRequest) -> bool:
+def _did_not_happen(order: Order, row: Request) -> bool:
     return bool(row.needs_attention) and not row.unfinished and _can_still_be_cancelled(order)
 
 
@@ -420,12 +439,13 @@ _ATTENTION: Final[dict[str, tuple["_StrOrPromise", tuple[ActName, ...]]]] = {
     Order.Attention.CONFLICT: (_("being clarified"), (ActName.SYNC,)),
     Order.Attention.UNKNOWN_STATUS: (_("unknown status"), (ActName.SYNC, ActName.REVIEW)),
     Order.Attention.ACCOUNT: (_("account can't be used"), (ActName.SYNC,)),
+    Order.Attention.ACCOUNT_REFUSED: (_("DANA refuses the account"), (ActName.SYNC, ActName.REVIEW)),
     Order.Attention.NO_ADDRESS: (_("no way to pay"), (ActName.GIVE_BACK, ActName.REVIEW)),
     Order.Attention.UNSETTLED: (_("no final answer"), (ActName.SYNC, ActName.REVIEW)),
 }
 
 
-def _of_payment(order: Order, requests: list[CancelRequest], now: datetime) -> _Standing:
+def _of_payment(order: Order, requests: list[Request], now: datetime) -> _Standing:
     match order.payment_status:
         case Order.PaymentStatus.PAID:
             return _of_paid(order, now)
@@ -439,6 +459,15 @@ def _of_payment(order: Order, requests: list[CancelRequest], now: datetime) -> _
 def _of_paid(order: Order, now: datetime) -> _Standing:
     until = order.paid_at + CANCEL_WINDOW if order.paid_at else None
     amount = price(order.amount, order.currency)
+    if order.refunded_amount:
+        sentence = gettext("%(amount)s has arrived, and %(back)s of it went back to the buyer.")
+        back = price(order.refunded_amount, order.currency)
+        return _Standing(
+            code="partly_given_back",
+            badge=_("partly given back"),
+            tone=Tone.GOOD,
+            sentence=sentence % {"amount": amount, "back": back},
+        )
     if until and now >= until:
         advice = gettext("DANA's 24 hours to cancel it are over.")
     elif until:
@@ -449,9 +478,9 @@ def _of_paid(order: Order, now: datetime) -> _Standing:
     return _Standing(code="paid", badge=_("paid"), tone=Tone.GOOD, sentence=sentence, advice=advice)
 
 
-def _of_given_back(order: Order, requests: list[CancelRequest]) -> _Standing:
+def _of_given_back(order: Order, requests: list[Request]) -> _Standing:
     amount = price(order.amount, order.currency)
-    done = _latest(row for row in requests if row.status == CancelRequest.Status.SUCCESS)
+    done = _latest(row for row in requests if row.status == "success")
     sentence = gettext("%(amount)s went back to the buyer.") % {"amount": amount}
     if done is not None:
         sentence = _asked_for(done, sentence)
@@ -470,7 +499,7 @@ def _of_create(order: Order) -> _Standing:
         is_tried_again = order.next_attempt_at is not None
         badge = _("refused for now") if is_tried_again else _("refused by DANA")
         code = "refused_for_now" if is_tried_again else "refused"
-        propose = (ActName.RETRY,) if order.rule and not order.rule.is_definite_refusal else ()
+        propose = (ActName.RETRY,) if _may_be_repeated(order) else ()
         sentence = order.next_step or gettext("DANA refused this order.")
         return _Standing(code=code, badge=badge, tone=Tone.BAD, sentence=sentence, propose=propose)
     if status == Order.CreateStatus.PENDING:
@@ -524,11 +553,11 @@ _PAYMENTS: Final[dict[str, tuple["_StrOrPromise", Tone, "_StrOrPromise"]]] = {
 }
 
 
-def _latest(rows: Iterable[CancelRequest]) -> CancelRequest | None:
-    return max(rows, key=lambda row: row.pk, default=None)
+def _latest(rows: Iterable[Request]) -> Request | None:
+    return max(rows, key=_age, default=None)
 
 
-def _asked_for(row: CancelRequest, outcome: str) -> str:
+def _asked_for(row: Request, outcome: str) -> str:
     """Return who asked for a request, when and why, and what came of it."""
     facts: dict[str, Any] = {
         "who": row.requested_by or gettext("the shop"),
@@ -536,7 +565,7 @@ def _asked_for(row: CancelRequest, outcome: str) -> str:
         "reason": row.reason,
         "outcome": outcome,
     }
-    if row.order_id and row.amount and _is_refund(row):
+    if _is_refund(row):
         if row.reason:
             return gettext("Refund asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
         return gettext("Refund asked for by %(who)s, %(when)s. %(outcome)s") % facts
@@ -545,5 +574,5 @@ def _asked_for(row: CancelRequest, outcome: str) -> str:
     return gettext("Cancel asked for by %(who)s, %(when)s. %(outcome)s") % facts
 
 
-def _is_refund(row: CancelRequest) -> bool:
-    return row.order.paid_at is not None
+def _is_refund(row: Request) -> bool:
+    return isinstance(row, RefundRequest) or row.order.paid_at is not None

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_dana.conf import Account
 from django_dana.models import Notification, Order
-from django_dana.transitions import StatusReport
+from django_dana.protocol.messages import StatusReport
 
 REFUSED_ON_PURPOSE: Final = "DANA's acceptance test: the first message about 11012.00 is answered 5005601"
 

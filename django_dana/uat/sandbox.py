@@ -10,17 +10,15 @@ from typing import Any, Final, Self
 from uuid import uuid4
 
 from django_dana import conf, timing
-from django_dana.client import CancelOrder, Client, CreateOrder, Credentials, QueryPayment
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
+from django_dana.client import Client, Credentials
 from django_dana.client.transport import Transport
 from django_dana.conf import Account
 from django_dana.exceptions import DanaError
 from django_dana.gateway import credentials_of
 from django_dana.protocol import notation
-from django_dana.uat.scenarios import Operation, Scenario, Step, Tamper
-
-_REFUND_PATH: Final = "/payment-gateway/v1.0/debit/refund.htm"
-_PATHS: Final = {Operation.CREATE: CREATE_PATH, Operation.CANCEL: CANCEL_PATH, Operation.QUERY: QUERY_PATH}
+from django_dana.protocol.messages import CancelOrder, CreateOrder, QueryPayment, RefundOrder
+from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, REFUND_ORDER, Operation
+from django_dana.uat.scenarios import Scenario, Step, Tamper
 
 #: Where testers pay a virtual account of the sandbox, without credentials (DANA's acceptance suite, sandbox_tools).
 _DASHBOARD: Final = "https://dashboard-sandbox.dana.id"
@@ -97,12 +95,12 @@ class Sandbox:
             self._take(step, reference)
         body = _changed(self._body(scenario.operation, reference), scenario.changes)
         client = _TamperingClient(self._credentials, scenario.tamper) if scenario.tamper else self._client
-        return self._send(_PATHS[scenario.operation], body, scenario.expects, scenario.status, client)
+        return self._send(scenario.operation.path, body, scenario.expects, scenario.status, client)
 
     def open_virtual_account(self, reference: str, amount: Decimal, lifetime: timedelta) -> Exchange:
         """Create an order that is paid into a virtual account. Raises StepFailed."""
         detail = {**_VIRTUAL_ACCOUNT, "transAmount": notation.money(amount, "IDR")}
-        return self._expect("2005400", CREATE_PATH, self._create_body(reference, amount, lifetime, [detail]))
+        return self._expect(CREATE_ORDER, self._create_body(reference, amount, lifetime, [detail]))
 
     def pay(self, created: Exchange) -> None:
         """Pay into a virtual account, as the merchant portal lets testers do. Raises StepFailed."""
@@ -111,10 +109,13 @@ class Sandbox:
         order = {"urlEndpoint": _PAY_VIRTUAL_ACCOUNT, "requestBody": {"virtualAccountNo": number}}
         is_dana = self.account.base_url == conf.BASE_URLS[conf.SANDBOX]
         url = (_DASHBOARD if is_dana else self.account.base_url) + _TOOLS_PATH
-        transport = Transport(timeout=self.account.timeout, proxy=self.account.proxy)
+        transport = Transport(proxy=self.account.proxy)
         try:
             reply = transport.post(
-                url, notation.compact_json(order).encode("ascii"), {"Content-Type": "application/json"}
+                url,
+                notation.compact_json(order).encode("ascii"),
+                {"Content-Type": "application/json"},
+                timeout=self.account.timeout,
             )
         except DanaError as error:
             raise StepFailed(f"The virtual account could not be paid: {error}.") from None
@@ -124,15 +125,16 @@ class Sandbox:
     def _take(self, step: Step, reference: str) -> None:
         match step:
             case Step.CREATE:
-                self._expect("2005400", CREATE_PATH, self._body(Operation.CREATE, reference))
+                self._expect(CREATE_ORDER, self._create_body(reference, _AMOUNT, _LIFETIME))
             case Step.PAY:
                 self.pay(self.open_virtual_account(reference, _AMOUNT, _LIFETIME))
             case Step.CANCEL:
-                self._expect("2005700", CANCEL_PATH, self._body(Operation.CANCEL, reference))
+                self._expect(CANCEL_ORDER, self._cancel_body(reference))
             case Step.REFUND:
-                self._expect("2005800", _REFUND_PATH, self._refund_body(reference))
+                self._expect(REFUND_ORDER, self._refund_body(reference))
 
-    def _expect(self, code: str, path: str, body: str) -> Exchange:
+    def _expect(self, operation: Operation, body: str) -> Exchange:
+        code, path = operation.codes.success.code, operation.path
         exchange = self._send(path, body, code, "", self._client)
         if exchange.code != code:
             answer = exchange.code or exchange.error
@@ -152,15 +154,16 @@ class Sandbox:
     # -- bodies -----------------------------------------------------------------------------------------------------
 
     def _body(self, operation: Operation, reference: str) -> str:
-        match operation:
-            case Operation.CREATE:
-                return self._create_body(reference, _AMOUNT, _LIFETIME)
-            case Operation.CANCEL:
-                return CancelOrder(
-                    original_partner_reference_no=reference, amount=_AMOUNT, currency="IDR", reason=_TEXT, **self._who
-                ).body()
-            case Operation.QUERY:
-                return QueryPayment(original_partner_reference_no=reference, **self._who).body()
+        if operation is CREATE_ORDER:
+            return self._create_body(reference, _AMOUNT, _LIFETIME)
+        if operation is CANCEL_ORDER:
+            return self._cancel_body(reference)
+        return QueryPayment(original_partner_reference_no=reference, **self._who).body()
+
+    def _cancel_body(self, reference: str) -> str:
+        return CancelOrder(
+            original_partner_reference_no=reference, amount=_AMOUNT, currency="IDR", reason=_TEXT, **self._who
+        ).body()
 
     def _create_body(
         self, reference: str, amount: Decimal, lifetime: timedelta, details: Sequence[Mapping[str, Any]] = ()
@@ -181,15 +184,14 @@ class Sandbox:
         ).body()
 
     def _refund_body(self, reference: str) -> str:
-        return notation.compact_json(
-            {
-                "merchantId": self.account.merchant_id,
-                "originalPartnerReferenceNo": reference,
-                "partnerRefundNo": reference,
-                "refundAmount": notation.money(_AMOUNT, "IDR"),
-                "reason": _TEXT,
-            }
-        )
+        return RefundOrder(
+            original_partner_reference_no=reference,
+            partner_refund_no=reference,
+            amount=_AMOUNT,
+            currency="IDR",
+            reason=_TEXT,
+            **self._who,
+        ).body()
 
     @property
     def _who(self) -> dict[str, Any]:

@@ -11,13 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-
-class Operation(StrEnum):
-    """DANA's operations that a scenario calls."""
-
-    CREATE = "create"
-    CANCEL = "cancel"
-    QUERY = "query"
+from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, QUERY_PAYMENT, Operation
 
 
 class Step(StrEnum):
@@ -100,13 +94,13 @@ def _rupiah(value: str) -> dict[str, str]:
 _EXISTS: Final = (Step.CREATE,)
 
 CREATE: Final = (
-    Scenario("CreateOrderRedirect", Operation.CREATE, "2005400"),
-    Scenario("CreateOrderInvalidFieldFormat", Operation.CREATE, "4005401", changes={"amount": _rupiah("1500")}),
-    Scenario("CreateOrderInvalidMandatoryField", Operation.CREATE, "4005402", tamper=_without_timestamp),
-    Scenario("CreateOrderUnauthorized", Operation.CREATE, "4015400", tamper=_with_bad_signature),
+    Scenario("CreateOrderRedirect", CREATE_ORDER, "2005400"),
+    Scenario("CreateOrderInvalidFieldFormat", CREATE_ORDER, "4005401", changes={"amount": _rupiah("1500")}),
+    Scenario("CreateOrderInvalidMandatoryField", CREATE_ORDER, "4005402", tamper=_without_timestamp),
+    Scenario("CreateOrderUnauthorized", CREATE_ORDER, "4015400", tamper=_with_bad_signature),
     Scenario(
         "CreateOrderInconsistentRequest",
-        Operation.CREATE,
+        CREATE_ORDER,
         "4045418",
         before=_EXISTS,
         changes={"amount": _rupiah("16000.00")},
@@ -114,34 +108,30 @@ CREATE: Final = (
 )
 
 CANCEL: Final = (
-    Scenario("CancelOrderValidScenario", Operation.CANCEL, "2005700", before=_EXISTS),
-    Scenario("CancelOrderInProgress", Operation.CANCEL, "2025700", reference="2025700"),
-    Scenario("CancelOrderUserStatusAbnormal", Operation.CANCEL, "4035705", reference="4035705"),
-    Scenario("CancelOrderMerchantStatusAbnormal", Operation.CANCEL, "4045708", reference="4045708"),
-    Scenario("CancelOrderInsufficientFunds", Operation.CANCEL, "4035714", reference="4035714"),
-    Scenario("CancelOrderNotAllowed", Operation.CANCEL, "4035715", reference="4035715"),
-    Scenario("CancelOrderExpired", Operation.CANCEL, "4035700", reference="4035700"),
-    Scenario("CancelOrderTimeout", Operation.CANCEL, "5005701", reference="5005701"),
-    Scenario("CancelOrderTransactionNotFound", Operation.CANCEL, "4045701"),
-    Scenario("CancelOrderInvalidTransactionStatus", Operation.CANCEL, "4045700", before=(Step.PAY, Step.REFUND)),
-    Scenario(
-        "CancelOrderInvalidMandatoryField", Operation.CANCEL, "4005702", before=_EXISTS, tamper=_without_timestamp
-    ),
-    Scenario("CancelOrderUnauthorized", Operation.CANCEL, "4015700", before=_EXISTS, tamper=_with_bad_signature),
+    Scenario("CancelOrderValidScenario", CANCEL_ORDER, "2005700", before=_EXISTS),
+    Scenario("CancelOrderInProgress", CANCEL_ORDER, "2025700", reference="2025700"),
+    Scenario("CancelOrderUserStatusAbnormal", CANCEL_ORDER, "4035705", reference="4035705"),
+    Scenario("CancelOrderMerchantStatusAbnormal", CANCEL_ORDER, "4045708", reference="4045708"),
+    Scenario("CancelOrderInsufficientFunds", CANCEL_ORDER, "4035714", reference="4035714"),
+    Scenario("CancelOrderNotAllowed", CANCEL_ORDER, "4035715", reference="4035715"),
+    Scenario("CancelOrderExpired", CANCEL_ORDER, "4035700", reference="4035700"),
+    Scenario("CancelOrderTimeout", CANCEL_ORDER, "5005701", reference="5005701"),
+    Scenario("CancelOrderTransactionNotFound", CANCEL_ORDER, "4045701"),
+    Scenario("CancelOrderInvalidTransactionStatus", CANCEL_ORDER, "4045700", before=(Step.PAY, Step.REFUND)),
+    Scenario("CancelOrderInvalidMandatoryField", CANCEL_ORDER, "4005702", before=_EXISTS, tamper=_without_timestamp),
+    Scenario("CancelOrderUnauthorized", CANCEL_ORDER, "4015700", before=_EXISTS, tamper=_with_bad_signature),
 )
 
 QUERY: Final = (
-    Scenario("QueryPaymentCreatedOrder", Operation.QUERY, "2005500", before=_EXISTS, status="01"),
-    Scenario("QueryPaymentPaidOrder", Operation.QUERY, "2005500", before=(Step.PAY,), status="00"),
-    Scenario("QueryPaymentCanceledOrder", Operation.QUERY, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
-    Scenario("QueryPaymentInvalidFieldFormat", Operation.QUERY, "4005501", before=_EXISTS, tamper=_with_bad_timestamp),
+    Scenario("QueryPaymentCreatedOrder", QUERY_PAYMENT, "2005500", before=_EXISTS, status="01"),
+    Scenario("QueryPaymentPaidOrder", QUERY_PAYMENT, "2005500", before=(Step.PAY,), status="00"),
+    Scenario("QueryPaymentCanceledOrder", QUERY_PAYMENT, "2005500", before=(Step.CREATE, Step.CANCEL), status="05"),
+    Scenario("QueryPaymentInvalidFieldFormat", QUERY_PAYMENT, "4005501", before=_EXISTS, tamper=_with_bad_timestamp),
+    Scenario("QueryPaymentInvalidMandatoryField", QUERY_PAYMENT, "4005502", before=_EXISTS, tamper=_without_timestamp),
+    Scenario("QueryPaymentUnauthorized", QUERY_PAYMENT, "4015500", before=_EXISTS, tamper=_with_bad_signature),
+    Scenario("QueryPaymentTransactionNotFound", QUERY_PAYMENT, "4045501"),
     Scenario(
-        "QueryPaymentInvalidMandatoryField", Operation.QUERY, "4005502", before=_EXISTS, tamper=_without_timestamp
-    ),
-    Scenario("QueryPaymentUnauthorized", Operation.QUERY, "4015500", before=_EXISTS, tamper=_with_bad_signature),
-    Scenario("QueryPaymentTransactionNotFound", Operation.QUERY, "4045501"),
-    Scenario(
-        "QueryPaymentInternalServerError", Operation.QUERY, "5005501", before=_EXISTS, changes={"serviceCode": "AZ"}
+        "QueryPaymentInternalServerError", QUERY_PAYMENT, "5005501", before=_EXISTS, changes={"serviceCode": "AZ"}
     ),
 )
 

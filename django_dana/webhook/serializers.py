@@ -11,7 +11,7 @@ from typing import Any
 from rest_framework import serializers
 
 from django_dana.protocol import notation
-from django_dana.transitions import StatusReport
+from django_dana.protocol.messages import StatusReport
 
 
 class MoneyField(serializers.Field):  # type: ignore[type-arg]
@@ -45,7 +45,6 @@ class NotificationSerializer(serializers.Serializer):  # type: ignore[type-arg]
         reference_no = self.initial_data.get("originalReferenceNo")
         return StatusReport(
             status=self.validated_data["latestTransactionStatus"],
-            is_answer=False,
             amount=amount,
             currency=currency,
             reference_no=reference_no if isinstance(reference_no, str) else "",

@@ -20,9 +20,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from django_dana import services
 from django_dana.models import Notification, Order
 from django_dana.protocol import notation
+from django_dana.services import notifications
 from django_dana.uat import notifications as uat
 from django_dana.webhook import answers
 from django_dana.webhook.answers import Answer
@@ -107,7 +107,7 @@ def _parse(text: bytes) -> dict[str, Any]:
 
 
 def _find_order(verified: Verified, serializer: NotificationSerializer) -> Order | None:
-    return services.find_order(
+    return notifications.find_order(
         verified.accounts,
         merchant_id=serializer.validated_data["merchantId"],
         partner_reference_no=serializer.validated_data["originalPartnerReferenceNo"],
@@ -121,9 +121,9 @@ def _answer_about(
     if account.is_sandbox and uat.fails_on_purpose(report, order.partner_reference_no, order):
         return _fail_on_purpose(notification, order)
     try:
-        services.apply_notification(notification, order, account, report)
+        notifications.apply_notification(notification, order, account, report)
     except Exception as error:
-        services.conclude_notification(
+        notifications.conclude_notification(
             notification, Notification.Outcome.FAILED, order=order, error=type(error).__name__
         )
         raise
@@ -136,17 +136,19 @@ def _answer_without_order(notification: Notification, verified: Verified, serial
         return _answer_unknown(notification)
     if uat.fails_on_purpose(serializer.report(), reference, None):
         return _fail_on_purpose(notification, None)
-    services.conclude_notification(notification, Notification.Outcome.TEST)
+    notifications.conclude_notification(notification, Notification.Outcome.TEST)
     return answers.SUCCESSFUL
 
 
 def _answer_unknown(notification: Notification) -> Answer:
-    services.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
+    notifications.conclude_notification(notification, Notification.Outcome.UNKNOWN_ORDER)
     return answers.NOT_FOUND
 
 
 def _fail_on_purpose(notification: Notification, order: Order | None) -> Answer:
-    services.conclude_notification(notification, Notification.Outcome.FAILED, order=order, error=uat.REFUSED_ON_PURPOSE)
+    notifications.conclude_notification(
+        notification, Notification.Outcome.FAILED, order=order, error=uat.REFUSED_ON_PURPOSE
+    )
     return answers.OUR_FAULT
 
 
@@ -204,7 +206,7 @@ def _keep(
     request: Request, outcome: Notification.Outcome | None, *, error: str = "", verified: bool = True
 ) -> Notification:
     proof: Verified | None = request.auth if verified else None  # type: ignore[assignment]
-    return services.keep_notification(
+    return notifications.keep_notification(
         body=request._request.body,
         headers={name: _storable(value) for name, value in request.headers.items()},
         account=next(iter(proof.accounts)) if proof else "",

@@ -12,8 +12,8 @@ from django.urls import resolve
 from django.utils import timezone
 
 from django_dana import gateway, services
-from django_dana.client.http import CANCEL_PATH, CREATE_PATH, QUERY_PATH
 from django_dana.models import CancelRequest, Order
+from django_dana.protocol import operations
 from tests import wire as w
 from tests.admin.helpers import (
     CALLS,
@@ -186,7 +186,7 @@ def test_who_may_change_may_not_cancel() -> None:
 def test_each_action_asks_for_its_own_permission(
     permission: str, allowed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "ask", lambda order_id, **options: False)
+    monkeypatch.setattr(gateway, "sync", lambda order_id, **options: False)
     order = paid(needs_attention="unsettled")
     client = client_of(user_with("view_order", permission))
     for name in ORDER_ACTIONS:
@@ -265,7 +265,7 @@ def test_nobody_is_asked_while_a_call_is_under_way(staff: Client, dana: Wire) ->
     order = created_order(dana)
     Order.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
     assert messages_on(staff.post(page(order, "sync"), follow=True))[0].startswith("DANA could not be asked now")
-    assert dana.bodies(QUERY_PATH) == []
+    assert dana.bodies(operations.QUERY_PAYMENT.path) == []
     assert not LogEntry.objects.exists()
 
 
@@ -278,7 +278,7 @@ def test_dana_is_asked_outside_any_transaction(clerk: User, monkeypatch: pytest.
         inside.append(connection.in_atomic_block)
         return False
 
-    monkeypatch.setattr(gateway, "ask", ask)
+    monkeypatch.setattr(gateway, "sync", ask)
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)  # noqa: FBT003
     client_of(clerk).post(page(order, "sync"))
     assert inside == [False]
@@ -292,7 +292,7 @@ def test_send_an_order_again(staff: Client, dana: Wire) -> None:
     assert messages_on(response) == ["The order is sent to DANA again."]
     assert fresh(order).create_status == "new"
     gateway.attempt_create(order.pk)
-    first, second = dana.bodies(CREATE_PATH)
+    first, second = dana.bodies(operations.CREATE_ORDER.path)
     assert first == second
     assert LogEntry.objects.get().change_message == "Send again"
 
@@ -373,7 +373,7 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
     assert "Send again" in labels(staff.get(cancel_page(cancel_request)))
     staff.post(cancel_page(cancel_request, "retry"))
     gateway.attempt_cancel(cancel_request.pk)
-    first, second = dana.bodies(CANCEL_PATH)
+    first, second = dana.bodies(operations.CANCEL_ORDER.path)
     assert first == second
     assert LogEntry.objects.get().change_message == "Send again"
 

@@ -19,14 +19,13 @@ from django.urls import include, path
 from django.utils import timezone
 
 from django_dana import gateway, tasks
-from django_dana.client.http import CREATE_PATH
 from django_dana.models import ApiCall, Notification, Order
 from django_dana.protocol import signing
 from tests import keys
 from tests import wire as wires
 from tests.factories import account_with, new_order
 from tests.notices import PATH, compact, headers, notice
-from tests.wire import Wire
+from tests.wire import CREATE_PATH, Wire
 
 ROUNDS = 60
 BATCH = 2_000
@@ -127,7 +126,7 @@ def long(rows: int) -> Iterator[Line]:
     staff.force_login(user)
     questions: dict[str, Callable[[], Any]] = {
         "the sweep finds the creates that are due": lambda: list(tasks.due_creates()[:100]),
-        "the sweep finds the questions that are due": lambda: list(tasks.due_questions()[:100]),
+        "the sweep finds the questions that are due": lambda: list(tasks.due_syncs()[:100]),
         "the sweep finds what nobody has answered": lambda: list(tasks.unanswered()[:100]),
         "the sweep finds a sample of what is paid": lambda: list(tasks.paid_sample()),
         "a page of the admin's list of orders": lambda: staff.get("/admin/django_dana/order/"),

@@ -9,7 +9,6 @@ import pytest
 from django.test import Client
 
 from django_dana import services, tasks
-from django_dana.client.http import CREATE_PATH
 from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent
 from tests import wire as w
 from tests.factories import fresh, fresh_cancel, new_order
@@ -18,7 +17,7 @@ from tests.services import processes
 from tests.services.brokers import Broker
 from tests.services.conftest import wait_for
 from tests.services.processes import Setup
-from tests.wire import Wire
+from tests.wire import CREATE_PATH, Wire
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -129,7 +128,7 @@ def test_a_receiver_that_does_not_return_costs_time_and_no_event(
     assert notify(client, bad).json()["responseCode"] == "2005600"
     good = new_order(title="good")
     wait_for(lambda: not OutboxEvent.objects.filter(order=good).exists(), "event of another order")
-    sweep = partial(tasks.start, tasks.send_events, bad.pk)
+    sweep = partial(tasks.start, tasks.send_outbox, bad.pk)
 
     def told() -> bool:
         sweep()

@@ -12,13 +12,13 @@ from django_dana import schedule
 
 django.setup()
 
-from django_dana import gateway, outbox, signals  # noqa: E402  the apps must be ready first
+from django_dana import signals, timing  # noqa: E402  the apps must be ready first
 from tests.services import receivers  # noqa: E402
 
 # A lease of over a minute is right for a shop and long for a test in which a worker is killed.
-gateway._LEASE_MARGIN = timedelta(seconds=2)  # type: ignore[misc]
-outbox._SENDING = timedelta(seconds=2)  # type: ignore[misc]
-outbox._RETRY_DELAYS = [timedelta(seconds=2)]  # type: ignore[misc]
+timing.LEASE_MARGIN = timedelta(seconds=2)  # type: ignore[misc]
+timing.SENDING = timedelta(seconds=2)  # type: ignore[misc]
+timing.RECEIVER_DELAYS = (timedelta(seconds=2),)  # type: ignore[misc]
 
 settings.DANA["default"] |= json.loads(os.environ["TEST_DANA_OPTIONS"])
 

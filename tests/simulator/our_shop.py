@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
-from django_dana.client import CancelOrder, Client, CreateOrder, Credentials, QueryPayment, Reply
+from django_dana.client import Client, Credentials
 from django_dana.client.transport import RawReply, Transport
-from django_dana.protocol import signing
+from django_dana.protocol import operations, signing
+from django_dana.protocol.messages import CallResult, CancelOrder, CreateOrder, QueryPayment
 from tests.simulator.shop import ABSENT, Answer, Shop, now
 
 
@@ -19,7 +19,8 @@ class Meddler(Transport):
     """Our transport, which changes headers on the way out and keeps what comes back."""
 
     def __init__(self, private_key: str) -> None:
-        super().__init__(timeout=10, proxy=None)
+        super().__init__(proxy=None)
+        self._timeout = 10.0
         self._private_key = private_key
         self.changes: Mapping[str, Any] = {}
         self.came: list[RawReply] = []
@@ -29,7 +30,7 @@ class Meddler(Transport):
         self.changes, self._timeout = changes, timeout
         self.came.clear()
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> RawReply:
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> RawReply:
         sent = {**headers, **self.changes}
         timestamp = self.changes.get("X-TIMESTAMP", ABSENT)
         if timestamp is not ABSENT:
@@ -37,19 +38,10 @@ class Meddler(Transport):
             key = signing.load_private_key(self._private_key)
             path = "/" + url.split("/", 3)[3]
             sent["X-SIGNATURE"] = signing.sign(key, method="POST", path=path, body=body, timestamp=timestamp)
-        reply = super().post(url, body, {name: value for name, value in sent.items() if value is not ABSENT})
+        present = {name: value for name, value in sent.items() if value is not ABSENT}
+        reply = super().post(url, body, present, timeout=self._timeout)
         self.came.append(reply)
         return reply
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlteredQuery(QueryPayment):
-    """A question that says something else than our client would."""
-
-    text: str
-
-    def body(self) -> str:
-        return self.text
 
 
 class OurShop(Shop):
@@ -59,7 +51,7 @@ class OurShop(Shop):
         understood: what our client made of the last answer.
     """
 
-    understood: Reply
+    understood: CallResult
 
     def create_body(self, reference: str, amount: str, *options: dict[str, Any]) -> dict[str, Any]:
         order = CreateOrder(
@@ -102,13 +94,7 @@ class OurShop(Shop):
         assert isinstance(body, dict), "our client writes JSON objects only"
         self._wire.expect(headers or {}, timeout)
         text = json.dumps(body, separators=(",", ":"))
-        external_id = uuid4().hex
-        if operation == "create":
-            self.understood = self._client.create_order(text, external_id=external_id)
-        elif operation == "query":
-            self.understood = self._client.query_payment(_question(text), external_id=external_id)
-        else:
-            self.understood = self._client.cancel_order(text, external_id=external_id)
+        self.understood = self._client.call(operations.BY_KEY[operation], text, external_id=uuid4().hex)
         (came,) = self._wire.came
         return Answer(came.status, came.headers, came.body)
 
@@ -132,12 +118,6 @@ class OurShop(Shop):
         )
         client._transport = self._wire
         return client
-
-
-def _question(text: str) -> AlteredQuery:
-    body = _read(text)
-    reference = body.get("originalPartnerReferenceNo", "")
-    return AlteredQuery(original_partner_reference_no=reference, merchant_id=body["merchantId"], text=text)
 
 
 def _read(text: str) -> dict[str, Any]:

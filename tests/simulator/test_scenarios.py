@@ -11,7 +11,7 @@ import pytest
 from django_dana.protocol.response_codes import CANCEL as CANCEL_RULES
 from django_dana.protocol.response_codes import CREATE as CREATE_RULES
 from django_dana.protocol.response_codes import QUERY as QUERY_RULES
-from django_dana.protocol.response_codes import Table
+from django_dana.protocol.response_codes import CodeTable
 from django_dana.simulator import Simulator
 from django_dana.simulator.engine import codes
 from tests import keys
@@ -62,7 +62,7 @@ def test_our_client(scenario: Scenario, ours: OurShop, simulator: Simulator) -> 
     assert understood.http_status == int(scenario.code[:3])
     assert understood.message == answer["responseMessage"]
     for path in scenario.holds.keys() & READ_AS.keys():
-        said, read = dig(answer, path), getattr(understood, READ_AS[path])
+        said, read = dig(answer, path), getattr(understood.reply, READ_AS[path])
         assert (jakarta(read) if isinstance(read, datetime) else read) == ("" if said is ABSENT else said)
 
 
@@ -177,9 +177,11 @@ def dig(body: Any, path: str) -> Any:
 
 
 @pytest.mark.parametrize("table", [CREATE_RULES, QUERY_RULES, CANCEL_RULES], ids=["create", "query", "cancel"])
-def test_codes__written_down_twice_alike(table: Table) -> None:
+def test_codes__written_down_twice_alike(table: CodeTable) -> None:
     """The shop's tables and DANA's here come from the same pages, but not from each other."""
-    said = {codes.response_code(table.service, case): text for case, text in codes.TABLES[table.service].items()}
+    said = {
+        codes.response_code(table.service_code, case): text for case, text in codes.TABLES[table.service_code].items()
+    }
     rows = {code: rule.name for code, rule in table.rows.items() if code.isdigit()}
 
     assert said.keys() == rows.keys()

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         if not options["dry_run"]:
             tasks.sync_stale()
             return
-        found = (tasks.due_questions(), tasks.unanswered(), tasks.paid_sample())
+        found = (tasks.due_syncs(), tasks.unanswered(), tasks.paid_sample())
         order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
         for order_id in order_ids:
             self.stdout.write(_what_would_change(order_id))
@@ -39,7 +39,7 @@ def _what_would_change(order_id: int) -> str:
     # The call is made, since only its answer tells; all that is written about it is rolled back. What a receiver of
     # the shop does could not be, so none is told.
     with transaction.atomic():
-        gateway.ask(order_id)
+        gateway.sync(order_id)
         after = Order.objects.get(pk=order_id)
         transaction.set_rollback(True)
     changes = [
