@@ -123,7 +123,7 @@ def test_what_is_under_way_is_not_asked_for_twice(staff: Client) -> None:
     data = form_of(staff, order)
     staff.post(page(order, "give-back"), data)
     html = text(staff.post(page(order, "give-back"), data))
-    assert "A cancel of this order is under way. Wait for its end." in html
+    assert "A cancel of this order is under way. Wait until it ends." in html
     assert CancelRequest.objects.count() == 1
     assert LogEntry.objects.count() == 1
 
@@ -154,8 +154,8 @@ def test_one_that_was_refused_for_good_is_not_sent_again(staff: Client) -> None:
     ("fields", "sentence"),
     [
         ({"payment_status": "cancelled"}, "This order is cancelled already."),
-        ({"payment_status": "expired"}, "The time to pay this order is over, so there is nothing to cancel."),
-        ({"payment_status": "refunded"}, "The money of this order went back already."),
+        ({"payment_status": "expired"}, "The time to pay this order is over, so there is nothing to cancel or refund."),
+        ({"payment_status": "refunded"}, "Already refunded."),
         ({"payment_status": "none", "create_status": "failed"}, "DANA never had this order"),
     ],
 )

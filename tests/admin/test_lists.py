@@ -52,7 +52,7 @@ def test_a_list_of_fifty_asks_as_often_as_a_list_of_one(
     watcher: Client, django_assert_num_queries: Any, django_assert_max_num_queries: Any, url: str
 ) -> None:
     fill_lists(1)
-    with django_assert_max_num_queries(12) as queries:
+    with django_assert_max_num_queries(17) as queries:
         assert len(watcher.get(url).context["cl"].result_list) == 1
     rows = [query["sql"] for query in queries if "ORDER BY" in query["sql"]]
     assert rows
@@ -70,7 +70,7 @@ def test_a_list_counts_only_so_far(
     monkeypatch.setattr(base, "MOST_LISTED", 3)
     for _ in range(5):
         new_order()
-    with django_assert_max_num_queries(12) as queries:
+    with django_assert_max_num_queries(17) as queries:
         response = watcher.get(CALLS.replace("apicall", "order"))
     assert response.context["cl"].result_count == 3
     assert "Only the latest 3 are listed" in text(response)

@@ -52,6 +52,7 @@ def test_a_page_with_much_behind_it_asks_as_often_as_one_with_little(
     order = paid()
     # two requests, since each that could be sent again is looked at
     add(0, 2)
+    staff.get(page(order))
     with django_assert_max_num_queries(32) as few:
         staff.get(page(order))
     add(2, 50)
@@ -132,7 +133,7 @@ def test_after_a_final_refusal_the_same_is_not_sent_again(refunds: Client, rule_
 
 
 def test_a_balance_that_is_too_low_needs_attention_at_once(refunds: Client) -> None:
-    cancel_request = asked(paid(), status="failed", rule_code="4035714")
+    cancel_request = asked(paid(), status="failed", rule_code="4035714", needs_attention="balance")
     html = text(refunds.get(page(cancel_request.order)))
     assert "refund refused for now" in html
     assert "needs attention" in html
@@ -161,7 +162,7 @@ def test_nobody_is_told_to_deliver_while_the_end_of_a_cancel_is_unknown(watcher:
 def test_a_graver_reason_comes_before_the_cancel(watcher: Client) -> None:
     order = paid(needs_attention="amount_differs")
     services.cancel_order(order)
-    assert "another amount than this order's" in text(watcher.get(page(order)))
+    assert "reports another amount than" in text(watcher.get(page(order)))
 
 
 def test_after_a_day_nobody_is_told_to_cancel_within_24_hours(watcher: Client) -> None:
