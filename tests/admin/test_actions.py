@@ -78,8 +78,14 @@ def test_who_may_only_look_sees_no_action(watcher: Client) -> None:
     ("fields", "expected"),
     [
         ({}, ["Stop sending the order"]),
-        ({"create_status": "pending", "attempts": 3}, ["Send the order again", "Ask DANA now", "Stop sending the order"]),
-        ({"create_status": "failed", "attempts": 1}, ["Send the order again", "Ask DANA now", "Stop sending the order"]),
+        (
+            {"create_status": "pending", "attempts": 3},
+            ["Send the order again", "Ask DANA now", "Stop sending the order"],
+        ),
+        (
+            {"create_status": "failed", "attempts": 1},
+            ["Send the order again", "Ask DANA now", "Stop sending the order"],
+        ),
         ({"create_status": "failed", "attempts": 1, "next_attempt_at": None}, ["Send the order again", "Ask DANA now"]),
         ({"create_status": "failed", "attempts": 1, "next_attempt_at": None, "rule_code": "4035402"}, ["Ask DANA now"]),
         (
@@ -133,7 +139,10 @@ def test_a_pending_order_that_dana_may_have_offers_its_cancel(staff: Client) -> 
     [
         ({}, ["Send again", "Ask DANA now", "Mark as reviewed"]),
         ({"needs_attention": "end_unknown"}, ["Send again", "Ask DANA now", "Mark as reviewed"]),
-        ({"needs_attention": "", "status": "new", "unfinished": True, "next_attempt_at": timezone.now()}, ["Stop trying"]),
+        (
+            {"needs_attention": "", "status": "new", "unfinished": True, "next_attempt_at": timezone.now()},
+            ["Stop trying"],
+        ),
         (
             {"needs_attention": "", "status": "pending", "unfinished": True, "next_attempt_at": timezone.now()},
             ["Send again", "Ask DANA now", "Stop trying"],
