@@ -82,6 +82,8 @@ class Migration(migrations.Migration):
                 ('refunded_amount', models.DecimalField(decimal_places=2, default=Decimal('0.00'), max_digits=15, verbose_name='given back')),
                 ('needs_attention', models.CharField(blank=True, choices=[('paid_after_closed', 'paid after it was closed'), ('amount_differs', 'DANA reports another amount'), ('conflict', "DANA's messages contradict each other"), ('unknown_status', 'unknown status'), ('account', "the account can't be used"), ('account_refused', 'DANA refuses the account'), ('no_address', 'no address to pay at'), ('unsettled', 'no final answer from DANA'), ('cancel', 'a cancel did not happen'), ('refund', 'a refund did not happen')], max_length=20, verbose_name='needs attention')),
                 ('note', models.CharField(blank=True, max_length=255, verbose_name='note')),
+                ('settled_outside_at', models.DateTimeField(blank=True, null=True, verbose_name='settled outside DANA at')),
+                ('settled_outside_note', models.CharField(blank=True, max_length=500, verbose_name='how it was settled outside DANA')),
                 ('shop_reference', models.CharField(blank=True, max_length=64, verbose_name="shop's number")),
                 ('return_url', models.CharField(blank=True, max_length=2048, verbose_name='return address')),
                 ('metadata', models.JSONField(blank=True, default=dict, verbose_name='metadata')),
@@ -98,8 +100,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'order',
                 'verbose_name_plural': 'orders',
-                'permissions': [('cancel_order', 'Can cancel and refund an order'), ('refund_order', 'Can refund part or all of an order')],
-                'indexes': [models.Index(fields=['next_attempt_at'], name='dana_order_due'), models.Index(fields=['next_sync_at'], name='dana_order_sync_due'), models.Index(fields=['payment_status', 'needs_attention', 'valid_up_to'], name='dana_order_unanswered'), models.Index(fields=['payment_status', 'paid_at'], name='dana_order_paid'), models.Index(fields=['payment_status', '-id'], name='dana_order_by_payment'), models.Index(fields=['needs_attention', '-id'], name='dana_order_attention'), models.Index(fields=['partner_reference_no'], name='dana_order_by_reference'), models.Index(fields=['reference_no'], name='dana_order_by_dana'), models.Index(fields=['shop_reference'], name='dana_order_by_shop')],
+                'permissions': [('cancel_order', 'Can cancel and refund an order'), ('refund_order', 'Can refund part or all of an order'), ('settle_order_outside', 'Can note that an order was settled outside DANA')],
+                'indexes': [models.Index(fields=['next_attempt_at'], name='dana_order_due'), models.Index(fields=['next_sync_at'], name='dana_order_sync_due'), models.Index(fields=['payment_status', 'needs_attention', 'valid_up_to'], name='dana_order_unanswered'), models.Index(fields=['payment_status', 'paid_at'], name='dana_order_paid'), models.Index(fields=['payment_status', '-id'], name='dana_order_by_payment'), models.Index(fields=['needs_attention', '-id'], name='dana_order_attention'), models.Index(fields=['created_at'], name='dana_order_created'), models.Index(fields=['paid_at'], name='dana_order_paid_at'), models.Index(fields=['partner_reference_no'], name='dana_order_by_reference'), models.Index(fields=['reference_no'], name='dana_order_by_dana'), models.Index(fields=['shop_reference'], name='dana_order_by_shop')],
                 'constraints': [models.UniqueConstraint(fields=('merchant_id', 'partner_reference_no'), name='dana_order_reference'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='dana_order_amount_positive')],
             },
         ),
@@ -118,11 +120,13 @@ class Migration(migrations.Migration):
                 ('partner_reference_no', models.CharField(blank=True, help_text='As the message has it, known or not.', max_length=64, verbose_name='reference')),
                 ('outcome', models.CharField(blank=True, choices=[('applied', 'applied'), ('known', 'nothing new'), ('attention', 'kept for a person to look at'), ('unknown_order', 'unknown order'), ('bad_signature', 'signature refused'), ('bad_shape', 'message not understood'), ('incomplete', 'a mandatory field is missing'), ('failed', 'our side failed'), ('test', 'acceptance test')], max_length=13, verbose_name='outcome')),
                 ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
+                ('reviewed_at', models.DateTimeField(blank=True, null=True, verbose_name='reviewed at')),
                 ('order', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='notifications', to='django_dana.order', verbose_name='order')),
             ],
             options={
                 'verbose_name': 'notification',
                 'verbose_name_plural': 'notifications',
+                'permissions': [('view_evidence', 'Can read raw messages')],
             },
         ),
         migrations.CreateModel(
@@ -242,6 +246,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='notification',
             index=models.Index(fields=['received_at'], name='dana_notification_received'),
+        ),
+        migrations.AddIndex(
+            model_name='notification',
+            index=models.Index(fields=['outcome', 'reviewed_at'], name='dana_notification_outcome'),
         ),
         migrations.AddIndex(
             model_name='cancelrequest',

@@ -157,17 +157,20 @@ class Notification(models.Model):
     )
     outcome = models.CharField(_("outcome"), max_length=13, choices=Outcome.choices, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
+    reviewed_at = models.DateTimeField(_("reviewed at"), null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
+        permissions = [("view_evidence", _("Can read raw messages"))]
         indexes = [
             models.Index(fields=["verified", "-id"], name="dana_notification_verified"),
             models.Index(fields=["order", "verified", "-id"], name="dana_notification_order"),
             models.Index(fields=["partner_reference_no"], name="dana_notification_claimed"),
             models.Index(fields=["received_at"], name="dana_notification_received"),
+            models.Index(fields=["outcome", "reviewed_at"], name="dana_notification_outcome"),
         ]
 
     def __str__(self) -> str:

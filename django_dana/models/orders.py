@@ -175,6 +175,8 @@ class Order(OutboundRequest):
     refunded_amount = models.DecimalField(_("given back"), max_digits=15, decimal_places=2, default=Decimal("0.00"))
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     note = models.CharField(_("note"), max_length=255, blank=True)
+    settled_outside_at = models.DateTimeField(_("settled outside DANA at"), null=True, blank=True)
+    settled_outside_note = models.CharField(_("how it was settled outside DANA"), max_length=500, blank=True)
 
     shop_reference = models.CharField(_("shop's number"), max_length=64, blank=True)
     return_url = models.CharField(_("return address"), max_length=2048, blank=True)
@@ -201,6 +203,7 @@ class Order(OutboundRequest):
         permissions = [
             ("cancel_order", _("Can cancel and refund an order")),
             ("refund_order", _("Can refund part or all of an order")),
+            ("settle_order_outside", _("Can note that an order was settled outside DANA")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["merchant_id", "partner_reference_no"], name="dana_order_reference"),
@@ -213,6 +216,8 @@ class Order(OutboundRequest):
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["created_at"], name="dana_order_created"),
+            models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
             models.Index(fields=["reference_no"], name="dana_order_by_dana"),
             models.Index(fields=["shop_reference"], name="dana_order_by_shop"),

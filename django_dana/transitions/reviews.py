@@ -30,5 +30,15 @@ def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
         order.next_sync_at = order.unsettled_since = None
 
 
+def settled_outside(locked: LockedOrder, note: str) -> None:
+    """Staff have settled the money by other means: nothing needs attention any more."""
+    locked.order.settled_outside_at = locked.now
+    locked.order.settled_outside_note = note
+    locked.order.needs_attention = ""
+    requests: list[CancelRequest | RefundRequest] = [*locked.cancels, *locked.refunds]
+    for request in requests:
+        request.needs_attention = ""
+
+
 def _has_unknown_end(locked: LockedOrder) -> bool:
     return any(cancel_request.is_end_unknown for cancel_request in locked.cancels)

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
 
@@ -45,11 +46,13 @@ def explain(order: Order) -> Iterator[str]:
         yield f"  {_time(moment)}  {text}"
     yield ""
     yield f"  create {order.create_status}, payment {order.payment_status}"
+    standing = summarize(order)
+    yield f"  {'NEEDS ATTENTION: ' if standing.needs_attention else ''}{standing.badge}"
     if order.needs_attention:
-        yield f"  NEEDS ATTENTION: {order.get_needs_attention_display()}"
+        yield f"  {order.get_needs_attention_display()}"
     if order.note:
         yield f"  note: {order.note}"
-    yield f"  {order.next_step}"
+    yield from (f"  {sentence}" for sentence in (standing.sentence, standing.advice) if sentence)
     for cancel_request in order.cancel_requests.order_by("id"):
         yield f"  cancel #{cancel_request.pk} {cancel_request.status}: {cancel_request.next_step}"
     yield from (f"  next: {line}" for line in _what_comes(order))
