@@ -18,7 +18,7 @@ def send_due(order_id: int) -> None:
     An event that is being sent for the first time holds back the later ones, so that order_created comes before
     order_paid; one that failed does not, nor one whose sender never came back.
     """
-    of_order = OutboxEvent.objects.filter(order_id=order_id).select_related("order", "cancel_request")
+    of_order = OutboxEvent.objects.filter(order_id=order_id).select_related("order", "cancel_request", "refund_request")
     while event := of_order.due(timezone.now()).first():
         being_sent = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="").exists()
         if being_sent or not _claim(event):
@@ -42,10 +42,9 @@ def _retry_delay(event: OutboxEvent) -> timedelta:
 
 
 def _send(event: OutboxEvent) -> None:
-    arguments: dict[str, Any] = {"order": event.order}
-    if event.cancel_request is not None:
-        arguments["cancel_request"] = event.cancel_request
-    answers = signals.BY_NAME[event.name].send_robust(sender=Order, **arguments)
+    requests = {"cancel_request": event.cancel_request, "refund_request": event.refund_request}
+    arguments: dict[str, Any] = {name: request for name, request in requests.items() if request is not None}
+    answers = signals.BY_NAME[event.name].send_robust(sender=Order, order=event.order, **arguments)
     errors = [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]
     if not errors:
         event.delete()

@@ -16,6 +16,7 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (tasks.abandoned, "dana_call_open"),
     (tasks.due_creates, "dana_order_due"),
     (tasks.due_cancels, "dana_cancel_due"),
+    (tasks.due_refunds, "dana_refund_due"),
     (tasks.due_syncs, "dana_order_sync_due"),
     (tasks.paid_sample, "dana_order_paid"),
     (notifications._surplus, "dana_notification_verified"),
