@@ -1,7 +1,7 @@
 """What the shop hears. Receivers are called in a worker, at least once for each change, so they must be idempotent.
 
-Every signal is sent with ``sender=Order`` and ``order``; the cancel signals also with ``cancel_request``, and the
-refund signals with ``refund_request``.
+Every signal is sent with ``sender=Order`` and ``order``; the cancel signals also with ``cancel_request``, the refund
+signals with ``refund_request``.
 A receiver that raises is called again later; the others of the same signal are then called again too.
 """
 
@@ -30,14 +30,13 @@ cancel_failed = Signal()
 #: A cancel was given up without knowing its end; DANA is being asked. Carries ``cancel_request``.
 cancel_aborted = Signal()
 
-#: Part or all of the payment was refunded; sent for each refund. ``refund_request`` is missing where the whole payment
-#: was refunded in DANA's portal.
+#: Money went back by a refund, part or all of it. ``refund_request`` is None where the refund was not ours.
 order_refunded = Signal()
 
 #: A refund was refused for good, or DANA says that it was not made. Carries ``refund_request``.
 refund_failed = Signal()
 
-#: A person should look; ``order.needs_attention`` says why.
+#: Staff should look; ``order.needs_attention`` says why.
 order_needs_attention = Signal()
 
 BY_NAME: Final = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from django_dana.protocol import response_codes
-from django_dana.protocol.response_codes import CodeTable, Rule
+from django_dana.protocol.operations import ALL, Operation
+from django_dana.protocol.response_codes import Rule
 
 INTRODUCTION = """\
 What each answer means
@@ -20,35 +20,84 @@ How a series of attempts goes
   X-EXTERNAL-ID are new.
 * Without a reply, and after a reply that can't be understood, up to MAX_ATTEMPTS calls are made. The wait between them
   is ATTEMPT_DELAYS. A mixed series ends by its last attempt.
-* *Pending* is tried again on PENDING_DELAYS: a create until its ``valid_up_to``, a cancel until CANCEL_GIVE_UP_AFTER.
+* *Pending* is tried again on PENDING_DELAYS: a create until its ``valid_up_to``, a cancel or refund until
+  CANCEL_GIVE_UP_AFTER.
 * *Failed* with "try again" is shown as refused for now and tried again on the same schedule, while RETRY_FAILED.
 * Any other *Failed* is final.
-* Rows marked "may echo" are not believed after an attempt whose end nobody saw, since they may answer our own earlier
-  success: DANA is asked first.
+
+No answer is believed too early
+-------------------------------
+
+A call whose end nobody saw (no reply, a reply that can't be understood, or one that DANA calls in progress) may have
+acted, at once or minutes later.
+
+* After such a cancel call *every* refusal leaves the request pending while DANA is asked (Query Payment). Closed: the
+  request was a success. Open, paid or unknown: believed only once that call is five minutes old; then the refusal has
+  its own outcome, or an aborted request is *not cancelled*.
+* Requests that were given up although they may have acted are asked about daily for a week. Whenever DANA shows the
+  order closed, each of them becomes a success.
+* A create that is refused with "may mask an earlier success" after such a create call leaves it pending while DANA is
+  asked. The same amount proves the order ours; another one, or none, does not, and that payment is never adopted. Until
+  then no cancel is sent: what DANA has may be somebody else's order.
+* Any other refusal after such a create call ends the tries, and DANA is asked once more after ``valid_up_to``.
+* DANA's own success of a create outweighs a later *not found*: DANA is asked again, and is believed when it stays with
+  it after ``valid_up_to``.
+* After our own successful cancel, *paid* is believed only from an answer that is five minutes younger.
 """
 
-TABLES = (
-    ("Create Order", "service 54", response_codes.CREATE),
-    ("Cancel Order", "service 57", response_codes.CANCEL),
-    ("Query Payment", "service 55", response_codes.QUERY),
-    ("Refund Order", "service 58", response_codes.REFUND),
-)
+VERDICTS = """\
+What a report about the payment does
+------------------------------------
+
+What DANA says about a payment, in a notification or in its answer to Query Payment, meets what is known. In each cell
+stands what a notification does, and behind the bar what a query's answer does; behind "after a cancel", what differs
+where a cancel of ours may have acted. A report about another amount does nothing but call for staff and ask DANA
+(05 needs no amount).
+
+*pay*: paid, once, and the shop hears ``order_paid``. *paid late*: the same, and staff decide. *ask*: DANA is asked.
+*conflict*: nothing is overwritten, the order needs attention, and DANA is asked until it is settled. *open*: nothing is
+delivered on it. *not found*: once nothing of ours can still arrive. *never*: a notification does not say that.
+"""
 
 
 def rules_page() -> str:
     """Return the whole page."""
-    return "\n".join([INTRODUCTION, *(line for table in TABLES for line in _table(*table))])
+    lines = [INTRODUCTION, *_verdicts(), *(line for operation in ALL for line in _table(operation))]
+    return "\n".join(lines)
 
 
-def _table(title: str, service: str, table: CodeTable) -> Iterator[str]:
-    heading = f"{title} ({service})"
+def _verdicts() -> Iterator[str]:
+    # the models that the table is about need Django's settings, which a reader of the other tables does not
+    import os
+
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
+    from django_dana.transitions.verdicts import TABLE, Cell, Said
+
+    def cell_text(cell: Cell) -> str:
+        text = f"{cell.notification.value} | {cell.query.value}"
+        after = f"{cell.notification_after_cancel.value} | {cell.query_after_cancel.value}"
+        return text if after == text else f"{text}; after a cancel {after}"
+
+    yield VERDICTS
+    yield from (".. list-table::", "   :header-rows: 1", "   :stub-columns: 1", "")
+    yield from _row("We know", *(said.value for said in Said))
+    for known, row in TABLE.items():
+        yield from _row(known.value, *(cell_text(row[said]) for said in Said))
+    yield ""
+
+
+def _table(operation: Operation) -> Iterator[str]:
+    heading = f"{operation.name} (service {operation.service_code})"
     yield from (heading, "-" * len(heading), "")
     yield from (".. list-table::", "   :header-rows: 1", "   :widths: 10 18 20 10 20 40", "")
     yield from _row("Code", "DANA's name", "Meaning", "Outcome", "Then", "For staff")
-    for rule in table.rows.values():
+    for rule in operation.codes.rows.values():
         yield from _row(*_cells(rule))
     yield ""
-    yield f"Source: {'; '.join(table.sources)}."
+    yield f"Source: {'; '.join(operation.codes.sources)}."
     yield ""
 
 

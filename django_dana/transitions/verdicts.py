@@ -39,7 +39,7 @@ class Said(Enum):
 class Verdict(Enum):
     """What follows."""
 
-    NEVER = "-"
+    NEVER = "never"
     SAME = "same"
     ASK = "ask"
     CONFLICT = "conflict"
