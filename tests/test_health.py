@@ -432,6 +432,7 @@ def test_no_query_counts_and_none_is_without_a_limit() -> None:
 FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (lambda: findings.QUEUES["creates"].find(timezone.now()), "dana_order_due"),
     (lambda: findings.QUEUES["cancels"].find(timezone.now()), "dana_cancel_due"),
+    (lambda: findings.QUEUES["refunds"].find(timezone.now()), "dana_refund_due"),
     (lambda: findings.QUEUES["signals"].find(timezone.now()), "dana_outbox_due"),
     (lambda: findings.QUEUES["questions"].find(timezone.now()), "dana_order_sync_due"),
     (lambda: findings.QUEUES["unanswered"].find(timezone.now()), "dana_order_unanswered"),

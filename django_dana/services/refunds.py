@@ -1,14 +1,19 @@
 """Refund orders in part or in full."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import gateway, tasks, validation
+from django_dana import gateway, tasks, timing, validation
 from django_dana.models import Order, RefundRequest
 from django_dana.models.refund_requests import new_refund_number
+from django_dana.protocol import operations
 from django_dana.protocol.messages import RefundOrder
+from django_dana.protocol.operations import Operation
 from django_dana.services.orders import account_of
 from django_dana.services.permitted import (
     REFUND_PERMISSION,
@@ -21,6 +26,37 @@ from django_dana.services.permitted import (
 )
 from django_dana.transitions import locked_order, refunds
 from django_dana.validation import Problems
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How money goes back: the operation of DANA, and why that one."""
+
+    operation: Operation
+    reason: "_StrPromise"
+
+
+def how_to_give_back(order: Order, amount: Decimal, now: datetime) -> WayBack:
+    """Return how an amount of a paid order goes back: by Cancel Order where it can, else by Refund Order.
+
+    Only what everything depends on: whether it may be asked for is what :func:`why_not_cancel` and
+    :func:`why_not_refund` say.
+    """
+    if amount != order.amount:
+        return WayBack(operations.REFUND_ORDER, _("Part of the payment goes back, which is a refund at DANA."))
+    if order.refunded_amount:
+        return WayBack(operations.REFUND_ORDER, _("Part of this order was refunded already, so the rest is refunded."))
+    if order.paid_at is not None and now >= order.paid_at + timing.CANCEL_WINDOW:
+        return WayBack(
+            operations.REFUND_ORDER,
+            _("It was paid more than 24 hours ago, when DANA no longer cancels, so it is refunded."),
+        )
+    return WayBack(
+        operations.CANCEL_ORDER, _("All of the payment goes back within 24 hours, so the order is cancelled at DANA.")
+    )
 
 
 def refund_order(
