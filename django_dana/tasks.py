@@ -36,6 +36,7 @@ _SAMPLE: Final = 5
 class Broker:
     """What the shop's Celery settings say about its broker, for the system checks. Times in seconds; None: no limit."""
 
+    is_set: bool
     transport: str
     connection_timeout: float | None
     socket_timeout: float | None
@@ -51,6 +52,8 @@ def broker() -> Broker:
     connection = app.connection_for_write()
     options = connection.transport_options or {}
     return Broker(
+        # the app that Celery makes where the shop has none does not have one either; its default is a guess
+        is_set=bool(app.conf.broker_write_url),
         transport=str(connection.transport_cls),
         connection_timeout=connection.connect_timeout,
         socket_timeout=options.get("socket_timeout"),

@@ -1,11 +1,10 @@
-"""Every delay and time limit, in one place."""
+"""Every delay and time limit of the package. Seconds are floats; what is added to a moment is a timedelta."""
 
 import random
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import accumulate
-from typing import Final
-
-from django_dana.conf import Account
+from typing import Final, Protocol
 
 # -- DANA's side --------------------------------------------------------------------------------------------------
 
@@ -43,8 +42,10 @@ LONGEST_TASK: Final = 300.0
 #: Seconds after which a sweep leaves the rest to the next one.
 SWEEP_SECONDS: Final = 60.0
 
-#: Refunds made in DANA's portal are not notified, so a few paid orders of this age are asked about, each once a day.
+#: Refunds made in DANA's portal are not notified, so a few paid orders up to this age are asked about.
 SAMPLE_AGE: Final = timedelta(days=7)
+
+#: How long each of them then rests.
 SAMPLE_REST: Final = timedelta(days=1)
 
 # -- outbox -----------------------------------------------------------------------------------------------------------
@@ -55,20 +56,68 @@ SENDING: Final = timedelta(minutes=5)
 #: Before a signal whose receiver failed is sent again; the last one repeats.
 RECEIVER_DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600))
 
+# -- the setting ----------------------------------------------------------------------------------------------------
+
+#: Seconds for which the text of a key from a file or a function is used again before it is asked for once more. A key
+#: that was replaced is in use everywhere after this time.
+KEYS_ARE_KEPT: Final = 60.0
+
+#: Seconds for which the failure of a key's file or function is kept: short, since payments rest meanwhile, but not
+#: nothing, or every forged message would make a vault that is down run into its time-out.
+KEY_ERRORS_ARE_KEPT: Final = 5.0
+
+# -- what the system checks take --------------------------------------------------------------------------------------
+
+#: Seconds. DANA expects 8 for a call; a worker that waits a minute serves nobody.
+LONGEST_TIMEOUT: Final = 60.0
+
+#: Seconds. Questions about what is unsettled end after a week, so a longer delay never comes.
+LONGEST_DELAY: Final = 7 * 86_400.0
+
+#: What DANA takes as the lifetime of an order, by environment.
+LONGEST_ORDER_LIFETIME: Final[Mapping[str, timedelta]] = {
+    "sandbox": timedelta(minutes=30),
+    "production": timedelta(days=7),
+}
+
+#: Seconds that a broker may leave a web request waiting: a buyer waits as long.
+LONGEST_BROKER_SILENCE: Final = 2.0
+
+# -- the beat schedule ------------------------------------------------------------------------------------------------
+
+#: Seconds between two sweeps of what is due. An alarm clock that failed costs an order no more than this.
+RETRY_DUE_EVERY: Final = 15.0
+
+#: Seconds between two looks at orders whose time has passed without an answer.
+SYNC_STALE_EVERY: Final = 300.0
+
 # -- the account's delays -------------------------------------------------------------------------------------------
 
+#: The part of a delay that is added at most, so that what failed together does not come back together.
 _JITTER: Final = 0.1
-_LONGEST_WAIT: Final = 86_400.0
+
+#: Seconds. The longest Retry-After of DANA that is followed.
+_LONGEST_RETRY_AFTER: Final = 86_400.0
 
 
-def attempt_delay(account: Account, attempts: int) -> timedelta:
+class Schedules(Protocol):
+    """What an account says about waiting, in seconds."""
+
+    @property
+    def attempt_delays(self) -> tuple[float, ...]: ...
+
+    @property
+    def pending_delays(self) -> tuple[float, ...]: ...
+
+
+def attempt_delay(account: Schedules, attempts: int) -> timedelta:
     """Return how long to wait within a series after so many attempts."""
     delays = account.attempt_delays
     return timedelta(seconds=delays[min(attempts, len(delays)) - 1])
 
 
 def pending_delay(
-    account: Account, retries: int, *, patience: bool = False, retry_after: float | None = None
+    account: Schedules, retries: int, *, patience: bool = False, retry_after: float | None = None
 ) -> timedelta:
     """Return how long to wait on the growing schedule after so many retries.
 
@@ -80,15 +129,15 @@ def pending_delay(
     """
     delays = account.pending_delays
     seconds = _with_jitter(delays[min(retries + patience, len(delays) - 1)])
-    return timedelta(seconds=max(seconds, min(retry_after or 0.0, _LONGEST_WAIT)))
+    return timedelta(seconds=max(seconds, min(retry_after or 0.0, _LONGEST_RETRY_AFTER)))
 
 
-def sync_delay(account: Account, elapsed: timedelta) -> timedelta:
+def sync_delay(account: Schedules, elapsed: timedelta) -> timedelta:
     """Return how long to wait before DANA is asked again about what has been unsettled for so long."""
     steps = sum(1 for end in accumulate(account.pending_delays) if end <= elapsed.total_seconds())
     return pending_delay(account, steps)
 
 
 def _with_jitter(seconds: float) -> float:
-    # So that what failed together does not come back together. Not a secret, so a plain generator will do.
+    # not a secret, so a plain generator will do
     return seconds * (1 + random.uniform(0, _JITTER))  # noqa: S311

@@ -144,10 +144,10 @@ def amount(problems: Problems, value: object) -> Decimal:
         problems.add("amount", _("The amount must be above 0."))
     elif value > MAX_AMOUNT:
         problems.add("amount", _("The amount must be at most %(limit)s."), limit=MAX_AMOUNT)
-    elif value != value.quantize(Decimal("0.01")):
+    elif value != (in_cents := notation.two_decimals(value)):
         problems.add("amount", _("The amount must have at most two decimals."))
     else:
-        return value.quantize(Decimal("0.01"))
+        return in_cents
     return Decimal(0)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Clamped, Context, Decimal, FloatOperation, Inexact, InvalidOperation, Rounded, Subnormal
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -23,6 +23,16 @@ QRIS = {"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}
 
 DEFAULT_ACCOUNT = dict(django_settings.DANA["default"])
 """The default account as tests/settings.py has it, whatever a test does to the setting."""
+
+
+ODD_CONTEXTS = {
+    "low precision": Context(prec=3),
+    "narrow exponents": Context(prec=3, Emax=3, Emin=-1),
+    "every trap": Context(prec=3, traps=[Inexact, Rounded, Subnormal, Clamped, FloatOperation, InvalidOperation]),
+    "no trap": Context(prec=3, traps=[]),
+    "rounds up": Context(rounding=ROUND_UP),
+}
+"""Decimal contexts that a shop may have set."""
 
 
 class Death(BaseException):

@@ -118,7 +118,7 @@ def test_questions_about_an_order_that_lost_its_address_end_after_seven_days(dan
 
 def test_another_order_under_our_reference_is_never_cancelled(dana: Wire, clock: Clock) -> None:
     order = create_twice(dana, clock, w.code("4045418"), w.status("00", amount="1.00"))
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="DANA never had this order"):
         services.cancel_order(order)
     assert CancelRequest.objects.count() == 0
 

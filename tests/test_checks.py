@@ -3,12 +3,15 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import celery._state
 import pytest
 from celery import Celery
 from cryptography.hazmat.primitives import serialization
@@ -23,14 +26,15 @@ from django.urls import include, path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_dana import conf
 from django_dana.checks import Finding, check_celery, check_setting, check_vault
+from django_dana.checks import options as rules
 from django_dana.conf import SANDBOX_PUBLIC_KEY
+from django_dana.conf.options import NAMES, PLAIN
 from django_dana.exceptions import InvalidKey
 from django_dana.webhook.views import NotificationView
 from tests.celery import app as celery_app
 from tests.factories import clean_account_with, clean_account_without
-from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PUBLIC_KEY
+from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY, SHOP_PUBLIC_KEY, STRANGER_PRIVATE_KEY, STRANGER_PUBLIC_KEY
 
 DOCS = Path(__file__).parent.parent / "docs" / "checks.rst"
 
@@ -83,7 +87,7 @@ def test_nothing_wrong_in_production(in_production: Found) -> None:
 
 
 def test_nothing_wrong_with_every_option_given(found: Found) -> None:
-    assert found(**conf.DEFAULTS) == []
+    assert found(**{name: option.default for name, option in PLAIN.items() if not option.is_required}) == []
     more = {
         "BASE_URL": "http://127.0.0.1:8900/",
         "ORIGIN": "https://shop.example",
@@ -200,7 +204,7 @@ def test_neither_sandbox_nor_production(found: Found, value: object) -> None:
     assert found(ENVIRONMENT=value) == ["E010"]
 
 
-@pytest.mark.parametrize("name", ["MERCHANT_ID", "PARTNER_ID", "MCC", "CHANNEL_ID", "ORIGIN", "SUB_MERCHANT_ID"])
+@pytest.mark.parametrize("name", ["MERCHANT_ID", "PARTNER_ID", "MCC", "CHANNEL_ID", "ORIGIN", "SHOP_NAME"])
 @pytest.mark.parametrize("value", [5732, b"5732", ["5732"]])
 def test_not_text(found: Found, name: str, value: object) -> None:
     assert found(**{name: value}) == ["E011"]
@@ -254,6 +258,23 @@ def test_not_an_address(found: Found, name: str, value: str) -> None:
     assert found(**{name: value}) == ["E015"]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([], ["E008"]),
+        ([""], ["E015"]),
+        ([5], ["E011"]),
+        ({"https://shop.example/dana/v1.0/debit/notify"}, ["E011"]),
+        (["https://shop.example/dana/v1.0/debit/notify", "shop.example"], ["E015"]),
+        (["https://shop.example/dana/v1.0/debit/notify", "https://shop.example/elsewhere"], ["W006"]),
+        (["https://shop.example/dana/v1.0/debit/notify", "https://shop.example/dana/v1.0/debit/notify#a"], ["W005"]),
+        (["https://shop.example/dana/v1.0/debit/notify", "https://old.example/dana/v1.0/debit/notify/"], []),
+    ],
+)
+def test_several_notification_urls(found: Found, value: object, expected: list[str]) -> None:
+    assert found(NOTIFICATION_URL=value) == expected
+
+
 @pytest.mark.parametrize("rest", ["/path", "/?q=1", "#part"])
 def test_base_url_with_more_than_host(found: Found, rest: str) -> None:
     assert found(BASE_URL=f"https://api.sandbox.dana.id{rest}") == ["E016"]
@@ -263,6 +284,14 @@ def test_base_url_with_more_than_host(found: Found, rest: str) -> None:
 def test_not_https_in_production(in_production: Found) -> None:
     assert in_production(NOTIFICATION_URL="http://shop.example/dana/v1.0/debit/notify") == ["E017"]
     assert in_production(BASE_URL="http://api.saas.dana.id") == ["E017"]
+    both = [f"{scheme}://shop.example/dana/v1.0/debit/notify" for scheme in ("https", "http")]
+    assert in_production(NOTIFICATION_URL=both) == ["E017"]
+
+
+def test_return_url_in_the_open_in_production(in_production: Found, found: Found) -> None:
+    assert in_production(RETURN_URL="http://shop.example/thanks") == ["W017"]
+    assert in_production(RETURN_URL="https://shop.example/thanks") == []
+    assert found(RETURN_URL="http://shop.example/thanks") == []
 
 
 @pytest.mark.parametrize("value", [0, -1, 60.1, float("nan"), float("inf"), "8", True, Decimal(8), []])
@@ -287,10 +316,16 @@ def test_shrinking_pending_delays(found: Found) -> None:
     assert found(ATTEMPT_DELAYS=[60, 30]) == []
 
 
-@pytest.mark.parametrize("name", ["ORDER_LIFETIME", "CANCEL_GIVE_UP_AFTER"])
+@pytest.mark.parametrize("name", ["ORDER_LIFETIME", "CANCEL_GIVE_UP_AFTER", "RETENTION"])
 @pytest.mark.parametrize("value", [timedelta(0), timedelta(minutes=-1), timedelta.max, 1800, "30m"])
 def test_bad_span(found: Found, name: str, value: object) -> None:
     assert found(**{name: value}) == ["E022"]
+
+
+def test_retention(found: Found) -> None:
+    assert found(RETENTION=timedelta(days=3_660)) == []
+    assert found(RETENTION=timedelta(days=3_661)) == ["E022"]
+    assert "at most 3660 days" in check_setting()[0].msg
 
 
 @pytest.mark.parametrize("name", ["RETRY_FAILED", "DEBUG_MODE"])
@@ -422,6 +457,17 @@ def test_sandbox_key_in_production(in_production: Found, found: Found) -> None:
     assert found(DANA_PUBLIC_KEY=SANDBOX_PUBLIC_KEY) == []
 
 
+def test_key_file_that_others_can_read(found: Found, tmp_path: Path) -> None:
+    file = tmp_path / "own.pem"
+    file.write_text(SHOP_PRIVATE_KEY)
+    for mode, expected in ((0o644, ["W018"]), (0o604, ["W018"]), (0o640, []), (0o400, [])):
+        file.chmod(mode)
+        assert found(PRIVATE_KEY_PATH=file) == expected
+        assert found(PRIVATE_KEY_PATH=lambda: [str(file)]) == []
+        assert ids(check_vault()) == expected
+    assert found(DANA_PUBLIC_KEY_PATH=file, DANA_PUBLIC_KEY=None) == ["E028"]
+
+
 # -- keys that functions hand out -----------------------------------------------------------------------------------
 
 
@@ -495,6 +541,8 @@ CALM = {
         ({"task_time_limit": None}, ["W015"]),
         ({"task_time_limit": 30}, ["W015"]),
         ({"task_always_eager": True}, ["W016"]),
+        ({"broker_url": None, "task_time_limit": None}, []),
+        ({"broker_url": None, "task_always_eager": True}, ["W016"]),
     ],
     ids=lambda value: "" if isinstance(value, list) else ",".join(value) or "calm",
 )
@@ -506,6 +554,63 @@ def test_celery(changes: dict[str, Any], expected: list[str]) -> None:
         assert ids(check_celery()) == expected
     finally:
         celery_app.set_current()
+
+
+def test_no_celery_app_of_the_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    monkeypatch.setattr(celery._state, "_tls", celery._state._TLS())  # type: ignore[attr-defined]
+    monkeypatch.setattr(celery._state, "default_app", None)
+    assert check_celery() == []
+
+
+# -- database -----------------------------------------------------------------------------------------------------
+
+
+class SendsTo:
+    """A router that sends the models of one app somewhere."""
+
+    def __init__(self, app: str, *, write: str | None = None, read: str | None = None) -> None:
+        self._app, self._write, self._read = app, write, read
+
+    def db_for_write(self, model: Any, **hints: Any) -> str | None:
+        return self._write if model._meta.app_label == self._app else None
+
+    def db_for_read(self, model: Any, **hints: Any) -> str | None:
+        return self._read if model._meta.app_label == self._app else None
+
+
+def test_router_reads_a_replica(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [SendsTo("django_dana", read="replica")]
+    assert set(ids(check_setting())) == {"E032"}
+    assert "sends Order to replica," in " ".join(message.msg for message in check_setting())
+
+
+def test_router_writes_elsewhere(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [SendsTo("django_dana", write="payments", read="payments_replica")]
+    assert set(ids(check_setting())) == {"E032"}
+    assert "sends Order to payments and payments_replica," in " ".join(message.msg for message in check_setting())
+
+
+def test_router_of_other_models(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [SendsTo("auth", write="users"), SendsTo("django_dana", write="default")]
+    assert ids(check_setting()) == []
+
+
+class Raises:
+    """A router with a bug."""
+
+    def db_for_write(self, model: Any, **hints: Any) -> str:
+        raise RuntimeError
+
+
+def test_router_that_raises_is_not_our_matter(settings: Any) -> None:
+    settings.DATABASE_ROUTERS = [Raises()]
+    assert ids(check_setting()) == []
+
+
+def test_times_without_zone(settings: Any) -> None:
+    settings.USE_TZ = False
+    assert ids(check_setting()) == ["E033"]
 
 
 # -- addresses and routes -------------------------------------------------------------------------------------------
@@ -584,10 +689,26 @@ def test_each_account_is_checked(settings: Any) -> None:
 
 def test_one_merchant_in_two_environments(settings: Any) -> None:
     live = clean_account_with(ENVIRONMENT="production")["default"]
+    live["PRIVATE_KEY"] = STRANGER_PRIVATE_KEY
     settings.DANA = {**clean_account_with(), "live": live}
     assert ids(check_setting()) == ["W009", "W009"]
+    assert check_vault() == []
     settings.DANA = {**clean_account_with(), "again": clean_account_with()["default"]}
     assert ids(check_setting()) == []
+
+
+def test_one_merchant_and_key_in_two_environments(settings: Any) -> None:
+    live = clean_account_with(ENVIRONMENT="production")["default"]
+    settings.DANA = {**clean_account_with(), "live": live}
+    assert ids(check_setting()) == ["E034", "E034"]
+    assert check_vault() == []
+
+
+def test_one_merchant_and_key_from_vault_in_two_environments(settings: Any) -> None:
+    live = clean_account_with(ENVIRONMENT="production", PRIVATE_KEY=lambda: SHOP_PRIVATE_KEY)["default"]
+    settings.DANA = {**clean_account_with(), "live": live}
+    assert ids(check_setting()) == ["W009", "W009"]
+    assert ids(check_vault()) == ["E034"]
 
 
 def no_table() -> dict[str, Any]:
@@ -606,7 +727,7 @@ def test_no_table_before_first_migrate(settings: Any, found: Found) -> None:
 
 def test_no_message_holds_a_secret(settings: Any, found: Found) -> None:
     secret = SHOP_PRIVATE_KEY
-    for name in conf.OPTIONS:
+    for name in NAMES:
         for value in (secret, [secret], {secret: secret}, secret.encode()):
             found(**{name: value})
             assert secret[:24] not in repr(check_setting() + check_vault())
@@ -631,11 +752,29 @@ junk_option = st.one_of(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(conf.OPTIONS)), junk_option))
+@given(st.dictionaries(st.sampled_from(sorted(NAMES)), junk_option))
 def test_checks_never_raise(options: dict[str, Any]) -> None:
     with override_settings(DANA=clean_account_with(**options)):
         check_setting()
         check_vault()
+
+
+# -- what they cost ---------------------------------------------------------------------------------------------------
+
+START = """
+import sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django_dana"], DANA={})
+import django
+django.setup()
+heavy = {"celery", "cryptography", "kombu", "requests", "rest_framework", "segno", "urllib3"}
+print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_start_of_django_loads_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 # -- registered and documented --------------------------------------------------------------------------------------
@@ -659,6 +798,19 @@ def test_command_asks_the_vault_at_deploy(settings: Any) -> None:
     call_command("check", tags=["django_dana"], stdout=io.StringIO())
     with pytest.raises(SystemCheckError, match=r"django_dana\.E009"):
         call_command("check", tags=["django_dana"], deploy=True)
+
+
+def test_every_check_is_registered() -> None:
+    assert check_celery in registry.deployment_checks
+    assert {check.tags for check in (check_setting, check_celery)} == {("django_dana",)}
+
+
+def test_ids_are_given_once() -> None:
+    assert len({finding.id for finding in Finding}) == len(Finding)
+
+
+def test_every_kind_of_option_has_a_rule() -> None:
+    assert set(rules._RULES) == {option.kind for option in PLAIN.values()}
 
 
 def test_tags() -> None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,35 @@ def test_the_page_of_the_rules_is_the_tables() -> None:
     assert (DOCS / "rules.rst").read_text() == rules_page(), "run: python -m tests.rules_page > docs/rules.rst"
 
 
-@pytest.mark.parametrize(
-    "word",
-    sorted(
-        {*CALLS, NOTIFY, *QUERY_KINDS, *NOTIFY_KINDS}
-        | {item.name for item in fields(Fault)} - {"operation", "kind", "number"}
-        | {name.split("/")[-1] for _, name in ACTIONS}
-    ),
-)
-def test_the_page_of_the_simulator_tells_of(word: str) -> None:
-    assert re.search(rf"``[^`]*\b{word}\b", (DOCS / "simulator.rst").read_text())
+SIMULATOR = (DOCS / "simulator.rst").read_text()
+
+
+def literals(text: str) -> set[str]:
+    return set(re.findall(r"``([^`]+)``", text))
+
+
+def first_column_under(heading: str, text: str = SIMULATOR) -> set[str]:
+    """Return the literals in the first column of a list-table."""
+    rows = text.partition(f"   * - {heading}\n")[2].partition("\n\n")[0]
+    return literals("".join(re.findall(r"^   \* - (.*)$", rows, flags=re.MULTILINE)))
+
+
+@pytest.mark.parametrize(("title", "kinds"), [("calls", QUERY_KINDS), ("notifications", NOTIFY_KINDS)])
+def test_the_page_of_the_simulator_lists_each_kind_of_fault(title: str, kinds: dict[str, Any]) -> None:
+    assert first_column_under("Kind", SIMULATOR.partition(f".. list-table:: Faults of {title}\n")[2]) == set(kinds)
+
+
+def test_the_page_of_the_simulator_lists_the_operations() -> None:
+    (sentence,) = re.findall(r"^Operations are (.*?)\.$", SIMULATOR, flags=re.MULTILINE | re.DOTALL)
+    assert literals(sentence) == {*CALLS, NOTIFY, "*"}
+
+
+@pytest.mark.parametrize("name", sorted({item.name for item in fields(Fault)} - {"operation", "kind", "number"}))
+def test_the_page_of_the_simulator_explains_each_option_of_a_fault(name: str) -> None:
+    explained = re.sub(r"^   \* - .*$", "", SIMULATOR, flags=re.MULTILINE)
+    assert any(literal.partition("=")[0] == name for literal in literals(explained))
+
+
+def test_the_page_of_the_simulator_lists_each_call_of_the_control_api() -> None:
+    listed = {literal.rpartition("/")[2] for literal in first_column_under("Call")} - {"GET", "POST", "DELETE"}
+    assert listed == {name.rpartition("/")[2] for _, name in ACTIONS}

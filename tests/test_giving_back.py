@@ -109,7 +109,7 @@ def test_a_shop_can_test_its_refunds(kit: Dana) -> None:
     order = kit.refund(order, Decimal("4000.00"))
     assert (order.refunded_amount, order.amount_left) == (Decimal("10000.00"), Decimal("5000.00"))
     order = kit.refund(order)
-    assert (order.payment_status, order.amount_left) == ("refunded", 0)
+    assert (order.payment_status, order.amount_left) == ("refunded", Decimal("0.00"))
 
 
 @pytest.mark.parametrize("fault", ["drop_reply:times=1", "in_progress:times=2", "act_late:times=1:seconds=60"])

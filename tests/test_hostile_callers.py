@@ -107,8 +107,8 @@ def test_the_sandbox_key_opens_nothing_in_production(client: Client, order: Orde
     sandbox = account_with(DANA_PUBLIC_KEY="")["default"]
     production = {**sandbox, "ENVIRONMENT": "production", "DANA_PUBLIC_KEY": keys.STRANGER_PUBLIC_KEY}
     settings.DANA = {"default": production, "sandbox": sandbox}
-    assert conf.account("default").public_keys == [keys.STRANGER_PUBLIC_KEY]
-    assert conf.account("sandbox").public_keys == [conf.SANDBOX_PUBLIC_KEY]
+    assert [key.reveal() for key in conf.account("default").public_keys] == [keys.STRANGER_PUBLIC_KEY]
+    assert [key.reveal() for key in conf.account("sandbox").public_keys] == [conf.SANDBOX_PUBLIC_KEY]
     assert_answer(send(client, compact(notice(order))), "4015600")
 
 

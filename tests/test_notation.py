@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_dana.protocol import notation
+from tests.factories import ODD_CONTEXTS
 
 # -- money ----------------------------------------------------------------------------------------------------------
 
@@ -27,6 +28,20 @@ from django_dana.protocol import notation
 )
 def test_money(amount: Decimal, value: str) -> None:
     assert notation.money(amount, "IDR") == {"value": value, "currency": "IDR"}
+
+
+@pytest.mark.parametrize("name", ODD_CONTEXTS)
+def test_money_in_any_decimal_context(name: str) -> None:
+    with localcontext(ODD_CONTEXTS[name]):
+        assert notation.money(Decimal("9999999999999.99"), "IDR")["value"] == "9999999999999.99"
+        assert notation.money(Decimal("15000"), "IDR")["value"] == "15000.00"
+        assert notation.parse_money({"value": "9" * 16 + ".99", "currency": "IDR"}) == (
+            Decimal("9" * 16 + ".99"),
+            "IDR",
+        )
+        assert notation.parse_json_object(b'{"a":123456.789}') == {"a": Decimal("123456.789")}
+        with pytest.raises(ValueError, match="exponent"):
+            notation.parse_json_object(b'{"a":1E+99999999999999999999}')
 
 
 @pytest.mark.parametrize(

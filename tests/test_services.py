@@ -312,7 +312,7 @@ def test_cancel_of_an_order_that_was_never_sent_is_refused_after_its_time_too(da
     clock.to(order.valid_up_to)
     tasks.retry_due()
     assert fresh(order).create_status == "pending"
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="DANA never had this order"):
         services.cancel_order(order)
 
 
@@ -382,12 +382,12 @@ def test_retry_order_after_valid_up_to_is_refused(dana: Wire, clock: Clock) -> N
     order = new_order()
     tasks.create_order(order.pk)
     clock.to(order.valid_up_to)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="time of this order is over"):
         services.retry_order(order)
 
 
 def test_retry_order_that_dana_has_is_refused(dana: Wire) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="DANA has this order already"):
         services.retry_order(created_order(dana))
 
 
@@ -413,7 +413,7 @@ def test_retry_of_a_succeeded_cancel_is_refused(dana: Wire) -> None:
     dana.play(w.code("2005700"))
     request = services.cancel_order(order)
     tasks.cancel_order(request.pk)
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="succeeded already"):
         services.retry_cancel(request)
 
 
@@ -458,7 +458,7 @@ def test_stop_retrying_while_a_call_is_open_is_refused(dana: Wire) -> None:
 
 
 def test_stop_retrying_what_is_not_retried_is_refused(dana: Wire) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="being tried again"):
         services.stop_retrying(created_order(dana))
 
 

@@ -91,27 +91,26 @@ def test_other_message_or_key(changes: dict[str, Any]) -> None:
         verify(sign(), **changes)
 
 
-@pytest.mark.parametrize(
-    "signature",
-    [
-        "",
-        "not base64!",
-        "YQ",
-        "YWJj",
-        "é",
-        "\ud800",
-        "\x00",
-        "a" * 100_000,
-        "=",
-        "-_-_" * 86,
-        " " + sign(),
-        sign() + "\n",
-    ],
-    ids=lambda value: ascii(value[:12]),
-)
-def test_malformed_signature(signature: str) -> None:
+MALFORMED = {
+    "empty": "",
+    "not base64": "not base64!",
+    "unpadded": "YQ",
+    "short": "YWJj",
+    "not ASCII": "é",
+    "half a surrogate pair": "\ud800",
+    "NUL": "\x00",
+    "very long": "a" * 100_000,
+    "padding alone": "=",
+    "URL-safe alphabet": "-_-_" * 86,
+    "blank before": " " + sign(),
+    "line feed after": sign() + "\n",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_signature(name: str) -> None:
     with pytest.raises(InvalidSignature):
-        verify(signature)
+        verify(MALFORMED[name])
 
 
 @pytest.mark.parametrize("timestamp", ["", "é", "\ud800", "\x00", "2026-03-02 10:20:30+07:00"])
@@ -339,6 +338,22 @@ def elliptic_public() -> str:
         (encrypted(serialization.PrivateFormat.TraditionalOpenSSL), "encrypted"),
         (elliptic_private(), "not an RSA key"),
     ],
+    ids=[
+        "empty",
+        "no base64",
+        "not ASCII",
+        "half a surrogate pair",
+        "base64 of something else",
+        "public base64",
+        "public PEM",
+        "public PKCS#1 base64",
+        "half a key",
+        "PEM without its end",
+        "two PEM blocks",
+        "encrypted PKCS#8",
+        "encrypted PKCS#1",
+        "elliptic curve",
+    ],
 )
 def test_no_private_key(text: str, reason: str) -> None:
     with pytest.raises(InvalidKey, match=reason) as caught:
@@ -356,6 +371,15 @@ def test_no_private_key(text: str, reason: str) -> None:
         (pkcs1(SHOP_PRIVATE_KEY), "this is a private key"),
         (pem("PRIVATE KEY")(SHOP_PRIVATE_KEY), "this is a private key"),
         (elliptic_public(), "not an RSA key"),
+    ],
+    ids=[
+        "empty",
+        "no base64",
+        "base64 of something else",
+        "private base64",
+        "private PKCS#1 base64",
+        "private PEM",
+        "elliptic curve",
     ],
 )
 def test_no_public_key(text: str, reason: str) -> None:

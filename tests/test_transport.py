@@ -3,13 +3,17 @@
 import pickle
 import socket
 import time
+import traceback
+from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport, _HTTPConnection
 from django_dana.exceptions import NoReply, UnexpectedReply
+from django_dana.protocol.secret import Secret
 from tests import wire as w
 from tests.wire import Act, Wire
 
@@ -161,6 +165,57 @@ def test_the_proxy_of_the_setting_is_used(wire: Wire) -> None:
     wire.play(w.body(b"{}"))
     Transport(proxy=wire.url).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
     assert wire.heard[0].path == "http://dana.invalid/x"
+
+
+PASSWORD = "p4ss:w0rd/@"
+
+
+def proxy_with_password(address: str) -> Secret:
+    """Return the address of a proxy with a user and a password in it."""
+    scheme, _, rest = address.partition("://")
+    return Secret(f"{scheme}://toko:{quote(PASSWORD, safe='')}@{rest}")
+
+
+def test_the_proxy_is_told_user_and_password(wire: Wire) -> None:
+    wire.play(w.body(b"{}"))
+    Transport(proxy=proxy_with_password(wire.url)).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
+    scheme, _, value = wire.heard[0].headers["proxy-authorization"].partition(" ")
+    assert (scheme, b64decode(value).decode()) == ("Basic", f"toko:{PASSWORD}")
+
+
+def test_a_proxy_without_scheme_is_told_user_and_password(wire: Wire) -> None:
+    wire.play(w.body(b"{}"))
+    proxy = "toko:word@" + wire.url.removeprefix("http://")
+    Transport(proxy=proxy).post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
+    assert b64decode(wire.heard[0].headers["proxy-authorization"].removeprefix("Basic ")) == b"toko:word"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://127.0.0.1:99999", "http://127.0.0.1:port", "https://127.0.0.1:0", "http://[::1", "http://"),
+        *("http://127.0.0.1:9", "https://127.0.0.1:9", "http://proxy.invalid:3128"),
+        f"http://{'a' * 70}.example",
+    ],
+)
+@pytest.mark.parametrize("url", ["http://dana.invalid/x", "https://dana.invalid/x"])
+def test_no_error_shows_the_password_of_the_proxy(address: str, url: str) -> None:
+    transport = Transport(proxy=proxy_with_password(address))
+    with pytest.raises(NoReply) as caught:
+        transport.post(url, BODY, {}, timeout=TIMEOUT)
+    seen = [str(caught.value), *traceback.format_exception(caught.value)]
+    error: BaseException | None = caught.value
+    while error is not None:
+        seen += [repr(frame.f_locals) for frame, _ in traceback.walk_tb(error.__traceback__)]
+        error = error.__context__
+    for word in ("p4ss", quote(PASSWORD, safe="")):
+        # the frames of this test hold it, as those of a shop's settings do
+        assert not any(word in text for text in seen if "proxy_with_password" not in text and "caught" not in text)
+
+
+def test_a_host_that_no_name_server_knows_how_to_ask_for() -> None:
+    with pytest.raises(NoReply):
+        Transport(proxy=None).post(f"http://{'a' * 70}.example/x", BODY, {}, timeout=TIMEOUT)
 
 
 def test_cookies_are_not_kept(wire: Wire) -> None:

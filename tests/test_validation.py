@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from django_dana import services, validation
 from django_dana.models import Order
 from django_dana.validation import Problems
-from tests.factories import NOW, QRIS, new_order
+from tests.factories import NOW, ODD_CONTEXTS, QRIS, new_order
 
 MONEY = {"value": "15000.00", "currency": "IDR"}
 
@@ -94,6 +94,26 @@ def test_no_order_with_bad_amount(name: str) -> None:
 )
 def test_good_amount(value: Decimal | int, amount: str) -> None:
     assert str(value_of(validation.amount, value)) == amount
+
+
+@pytest.mark.parametrize("name", ODD_CONTEXTS)
+def test_amount_in_any_decimal_context(name: str) -> None:
+    with localcontext(ODD_CONTEXTS[name]):
+        assert str(value_of(validation.amount, Decimal("9999999999999.99"))) == "9999999999999.99"
+        assert str(value_of(validation.amount, Decimal("15000.5"))) == "15000.50"
+        for bad in ("three decimals", "very small", "far too large", "signalling NaN"):
+            assert set(problems_of(validation.amount, BAD_AMOUNTS[bad])) == {"amount"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ODD_CONTEXTS)
+def test_order_in_any_decimal_context(name: str) -> None:
+    with localcontext(ODD_CONTEXTS[name]):
+        refused("amount", amount=Decimal("15000.005"))
+        order = services.create_order(amount=Decimal("9999999999999.99"), title="Kopi Gayo")
+    order.refresh_from_db()
+    assert order.amount == Decimal("9999999999999.99")
+    assert '"value":"9999999999999.99"' in order.request_body
 
 
 @given(st.decimals() | st.integers())

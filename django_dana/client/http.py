@@ -15,6 +15,7 @@ from django_dana.protocol import notation, signing
 from django_dana.protocol.messages import CallResult, ReplyFields
 from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Outcome, Rule
+from django_dana.protocol.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Credentials:
 
     base_url: str
     partner_id: str
-    private_key: str = field(repr=False)
+    private_key: Secret | str = field(repr=False)
     channel_id: str
     origin: str
     timeout: float
-    proxy: str | None = field(repr=False)
+    proxy: Secret | str | None = field(repr=False)
     debug_mode: bool
 
 

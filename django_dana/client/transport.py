@@ -5,6 +5,7 @@ one deadline covers everything on the connection's own socket, from connect to t
 host's name is the resolver's time and is not covered.
 """
 
+import base64
 import http.client
 import io
 import socket
@@ -15,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import requests
 import urllib3
@@ -23,11 +25,21 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
 from django_dana.exceptions import NoReply, UnexpectedReply
+from django_dana.protocol.secret import Secret
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_REPLY_BYTES: Final = 256 * 1024
+
+# UnicodeError: a label of the host's name that no name server can be asked for.
+_NO_REPLY: Final = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    UnicodeError,
+)
 
 _deadline: ContextVar[float] = ContextVar("deadline")
 
@@ -44,14 +56,15 @@ class RawReply:
 class Transport:
     """Keeps connections to one host alive. Safe in threads; not to be carried over a fork."""
 
-    def __init__(self, *, proxy: str | None) -> None:
+    def __init__(self, *, proxy: Secret | str | None) -> None:
+        address, authorization = _without_password(Secret(proxy)) if proxy else (None, None)
         self._session = requests.Session()
         # proxies and netrc of the environment are not read: the account's PROXY is the one place
         self._session.trust_env = False
-        self._session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session.proxies = {"http": address, "https": address} if address else {}
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _DeadlineAdapter())
+            self._session.mount(scheme, _DeadlineAdapter(authorization))
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> RawReply:
         """Send exactly these bytes, once, and return the whole reply.
@@ -75,8 +88,9 @@ class Transport:
                 ) as response,
             ):
                 content = _read(response.raw)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-            raise NoReply(_reason(error)) from error
+        except _NO_REPLY as error:
+            # not from the error: the variables of its frames hold the headers for the proxy
+            raise NoReply(_reason(error)) from None
         if len(content) > MAX_REPLY_BYTES:
             text = content[:MAX_REPLY_BYTES].decode("utf-8", "replace")
             raise UnexpectedReply(f"reply longer than {MAX_REPLY_BYTES} bytes", response.status_code, text)
@@ -92,6 +106,19 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
             break
         content += chunk
     return bytes(content)
+
+
+def _without_password(proxy: Secret) -> tuple[str, Secret | None]:
+    """Return the address of a proxy without user and password, and the header that has them.
+
+    Left in the address, they would be in the text of errors about it. Nothing is parsed here that may be refused.
+    """
+    scheme, separator, rest = proxy.reveal().partition("://")
+    user, _, host = (rest if separator else scheme).rpartition("@")
+    address = f"{scheme}{separator}{host}" if separator else host
+    if not user:
+        return address, None
+    return address, Secret("Basic " + base64.b64encode(unquote(user).encode("utf-8", "replace")).decode("ascii"))
 
 
 def _reason(error: BaseException) -> str:
@@ -115,6 +142,15 @@ def _remaining() -> float:
     if remaining <= 0:
         raise TimeoutError("the deadline for the whole call is over")
     return remaining
+
+
+def _until_deadline(sock: socket.socket) -> socket.socket:
+    try:
+        sock.settimeout(_remaining())
+    except TimeoutError:
+        sock.close()
+        raise
+    return sock
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -159,8 +195,7 @@ class _DeadlineMixin:
                 if position == len(addresses) - 1:
                     raise
             else:
-                sock.settimeout(_remaining())
-                return sock
+                return _until_deadline(sock)
         raise OSError("the host's name has no address")
 
     def getresponse(self: Any) -> Any:
@@ -192,6 +227,13 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
 
 
 class _DeadlineAdapter(HTTPAdapter):
+    def __init__(self, authorization: Secret | None) -> None:
+        self._authorization = authorization
+        super().__init__()
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        return {"Proxy-Authorization": self._authorization.reveal()} if self._authorization else {}
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         _use_deadline(self.poolmanager)

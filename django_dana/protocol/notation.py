@@ -7,14 +7,20 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+from typing import Any, Final
 
 # Indonesia's western time has no daylight saving; DANA accepts exactly this offset.
 JAKARTA = timezone(timedelta(hours=7), "WIB")
 
 _MONEY = re.compile(r"\d{1,16}(\.\d{1,2})?", re.ASCII)
 _EPOCH_MILLISECONDS = re.compile(r"\d{12,14}", re.ASCII)
+
+_CENT: Final = Decimal("0.01")
+
+# The shop's own decimal context may have a low precision, or raise on what is inexact, or on nothing.
+_CONTEXT: Final = Context(prec=40, rounding=ROUND_HALF_EVEN, traps=[])
+_STRICT: Final = Context(traps=[InvalidOperation])
 
 # Nothing that DANA sends is nested deeper than about ten levels, and MariaDB's JSON columns take 32.
 _MAX_DEPTH = 30
@@ -55,7 +61,7 @@ def _refuse_constant(name: str) -> None:
 
 def _decimal(text: str) -> Decimal:
     try:
-        return Decimal(text)
+        return Decimal(text, _STRICT)
     except InvalidOperation:
         raise ValueError("a number's exponent is out of range") from None
 
@@ -87,9 +93,14 @@ def _check_text(value: str) -> None:
         raise ValueError("a string holds NUL or a lone surrogate")
 
 
+def two_decimals(amount: Decimal) -> Decimal:
+    """Return ``amount``, which is finite and below 10**30, with exactly two decimals, whatever the decimal context."""
+    return amount.quantize(_CENT, context=_CONTEXT)
+
+
 def money(amount: Decimal, currency: str) -> dict[str, str]:
     """Return DANA's money object for ``amount`` in whole units of ``currency``, with two decimals."""
-    return {"value": f"{amount:.2f}", "currency": currency}
+    return {"value": str(two_decimals(amount)), "currency": currency}
 
 
 def parse_money(value: Any) -> tuple[Decimal, str] | None:

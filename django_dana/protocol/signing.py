@@ -8,8 +8,9 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from cryptography.exceptions import InvalidSignature as _CryptographyInvalidSignature
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -18,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 from django_dana.exceptions import InvalidKey, InvalidSignature
+from django_dana.protocol.secret import Secret
+
+T = TypeVar("T")
 
 MINIMUM_KEY_BITS = 2048
 
@@ -83,8 +87,7 @@ def minify(body: bytes) -> bytes:
     return _STRING_OR_WHITESPACE.sub(lambda match: match[1] or b"", body)
 
 
-@lru_cache(maxsize=64)
-def load_private_key(text: str) -> RSAPrivateKey:
+def load_private_key(text: Secret | str) -> RSAPrivateKey:
     """Return the RSA private key in ``text``; parsed once, then kept.
 
     Args:
@@ -92,78 +95,96 @@ def load_private_key(text: str) -> RSAPrivateKey:
             (PKCS#8 or PKCS#1), as DANA's portal and SDKs hand keys out.
 
     Raises:
-        InvalidKey: no such key in ``text``. The message never repeats it.
+        InvalidKey: no such key in ``text``. Neither the message nor a variable on the way repeats it.
     """
-    label, der = _decode(text)
-    if label is not None and "PUBLIC" in label:
-        raise InvalidKey("this is a public key; the private key is needed")
-    if label is not None and "ENCRYPTED" in label:
-        raise InvalidKey("the key is encrypted; DANA's clients need it without a passphrase")
-    try:
-        key = serialization.load_der_private_key(der, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        if _is_public(der):
-            raise InvalidKey("this is a public key; the private key is needed") from None
-        raise InvalidKey("no RSA private key in PKCS#8 or PKCS#1 form can be read from it") from None
-    if not isinstance(key, RSAPrivateKey):
-        raise InvalidKey("the key is not an RSA key")
-    _check_length(key)
+    text = Secret(text)
+    key = _read_private(text)
+    if isinstance(key, _Reason):
+        raise InvalidKey(key)
     return key
 
 
-@lru_cache(maxsize=64)
-def load_public_key(text: str) -> RSAPublicKey:
+def load_public_key(text: Secret | str) -> RSAPublicKey:
     """Return the RSA public key in ``text``, in any form that :func:`load_private_key` takes; parsed once.
 
     Raises:
         InvalidKey: no such key in ``text``.
     """
-    label, der = _decode(text)
-    if label is not None and "PRIVATE" in label:
-        raise InvalidKey("this is a private key; DANA's public key is needed")
-    try:
-        key = serialization.load_der_public_key(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        if _is_private(der):
-            raise InvalidKey("this is a private key; DANA's public key is needed") from None
-        raise InvalidKey("no RSA public key can be read from it") from None
-    if not isinstance(key, RSAPublicKey):
-        raise InvalidKey("the key is not an RSA key")
-    _check_length(key)
+    text = Secret(text)
+    key = _read_public(text)
+    if isinstance(key, _Reason):
+        raise InvalidKey(key)
     return key
 
 
-def _check_length(key: RSAPrivateKey | RSAPublicKey) -> None:
-    if key.key_size < MINIMUM_KEY_BITS:
-        raise InvalidKey(f"the key has {key.key_size} bits; DANA uses RSA {MINIMUM_KEY_BITS}")
+class _Reason(str):
+    """Why a key can't be used."""
+
+    __slots__ = ()
 
 
-def _decode(text: str) -> tuple[str | None, bytes]:
-    """Return the PEM label (None without armour) and the DER bytes of a key in any of the accepted forms."""
+# What follows holds the text of keys in its variables. So it returns what is wrong and never raises: an error report
+# shows the variables of each frame that an error went through.
+
+_NEITHER = _Reason("neither PEM nor base64")
+_ENCRYPTED = _Reason("the key is encrypted; DANA's clients need it without a passphrase")
+_IS_PUBLIC = _Reason("this is a public key; the private key is needed")
+_IS_PRIVATE = _Reason("this is a private key; DANA's public key is needed")
+_NO_PRIVATE_KEY = _Reason("no RSA private key in PKCS#8 or PKCS#1 form can be read from it")
+_NO_PUBLIC_KEY = _Reason("no RSA public key can be read from it")
+_NOT_RSA = _Reason("the key is not an RSA key")
+
+
+@lru_cache(maxsize=1024)
+def _read_private(text: Secret) -> RSAPrivateKey | _Reason:
+    label, der = _decode(text.reveal())
+    if "PUBLIC" in label:
+        return _IS_PUBLIC
+    if "ENCRYPTED" in label:
+        return _ENCRYPTED
+    if der is None:
+        return _NEITHER
+    key = _parse(serialization.load_der_private_key, der, password=None)
+    if key is None:
+        return _IS_PUBLIC if _parse(serialization.load_der_public_key, der) else _NO_PRIVATE_KEY
+    return _short(key) or key if isinstance(key, RSAPrivateKey) else _NOT_RSA
+
+
+@lru_cache(maxsize=1024)
+def _read_public(text: Secret) -> RSAPublicKey | _Reason:
+    label, der = _decode(text.reveal())
+    if "PRIVATE" in label:
+        return _IS_PRIVATE
+    if der is None:
+        return _NEITHER
+    key = _parse(serialization.load_der_public_key, der)
+    if key is None:
+        return _IS_PRIVATE if _parse(serialization.load_der_private_key, der, password=None) else _NO_PUBLIC_KEY
+    return _short(key) or key if isinstance(key, RSAPublicKey) else _NOT_RSA
+
+
+def _short(key: RSAPrivateKey | RSAPublicKey) -> _Reason | None:
+    if key.key_size >= MINIMUM_KEY_BITS:
+        return None
+    return _Reason(f"the key has {key.key_size} bits; DANA uses RSA {MINIMUM_KEY_BITS}")
+
+
+def _decode(text: str) -> tuple[str, bytes | None]:
+    """Return the PEM label (empty without armour) and the DER bytes of a key, None where there are none."""
     text = text.replace("\\r", "").replace("\\n", "\n").strip()
     armoured = _ARMOUR.fullmatch(text)
-    label, content = (armoured[1], armoured[2]) if armoured else (None, text)
-    if label is not None and ":" in content:
+    label, content = (armoured[1], armoured[2]) if armoured else ("", text)
+    if label and ":" in content:
         # RFC 1421 headers (Proc-Type, DEK-Info) stand only in encrypted PKCS#1 keys.
-        label = "ENCRYPTED " + label
-        return label, b""
+        return f"ENCRYPTED {label}", None
     try:
         return label, base64.b64decode("".join(content.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise InvalidKey("neither PEM nor base64") from None
+        return label, None
 
 
-def _is_private(der: bytes) -> bool:
+def _parse(load: Callable[..., T], der: bytes, **options: Any) -> T | None:
     try:
-        serialization.load_der_private_key(der, password=None)
+        return load(der, **options)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _is_public(der: bytes) -> bool:
-    try:
-        serialization.load_der_public_key(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
-    return True
+        return None

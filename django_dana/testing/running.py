@@ -1,6 +1,6 @@
 """DANA on this machine for the length of a test."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_dana import conf, gateway, tasks
+from django_dana.conf.options import PLAIN
+from django_dana.conf.raw import Options, Setting
 from django_dana.models import Order
 from django_dana.protocol import notation, signing
 from django_dana.simulator import Behaviour, Merchant, OrderHandle, Simulator, keys
@@ -134,7 +136,7 @@ class Dana:
         account = conf.account(order.account)
         body = notation.compact_json({name: value for name, value in content.items() if value is not None})
         timestamp = notation.jakarta_time(timezone.now())
-        path = urlsplit(_notification_url(account)).path
+        path = urlsplit(account.notification_url).path
         signature = signing.sign(_danas_key(), method="POST", path=path, body=body.encode(), timestamp=timestamp)
         return {
             "path": path,
@@ -174,7 +176,8 @@ def running_dana() -> Iterator[Dana]:
     """
     with ExitStack() as stack:
         relay = stack.enter_context(Relay())
-        accounts = {alias: _account(options, relay.url) for alias, options in (conf.raw_accounts() or _ONE).items()}
+        setting = conf.raw_accounts() or Setting({"default": {}})
+        accounts = {alias: _account(setting[alias], relay.url) for alias in setting}
         merchants = [
             Merchant(options["MERCHANT_ID"], options["PARTNER_ID"], keys.public_text(_shops_key()))
             for options in accounts.values()
@@ -191,13 +194,10 @@ def running_dana() -> Iterator[Dana]:
         yield dana
 
 
-_ONE: Final[Mapping[str, Mapping[str, Any]]] = {"default": {}}
-
-
-def _account(options: Mapping[str, Any], relay_url: str) -> dict[str, Any]:
+def _account(options: Options, relay_url: str) -> dict[str, Any]:
     """Return the options of an account with the simulator's in place of DANA's; no key of the shop is read."""
-    ours = {name: conf.option(options, name) or value for name, value in _IDS.items()}
-    kept = {name: value for name, value in options.items() if name in conf.DEFAULTS and name != "PROXY"}
+    ours = {name: options.value(name) or value for name, value in _IDS.items()}
+    kept = {name: options.value(name) for name in options if name in PLAIN and name != "PROXY"}
     return {
         **kept,
         **ours,
@@ -206,12 +206,6 @@ def _account(options: Mapping[str, Any], relay_url: str) -> dict[str, Any]:
         "DANA_PUBLIC_KEY": keys.public_text(_danas_key()),
         "NOTIFICATION_URL": f"{relay_url}{reverse('django_dana:notify')}",
     }
-
-
-def _notification_url(account: conf.Account) -> str:
-    """Return the address of notifications, the first where the setting has several."""
-    url: Any = account.notification_url
-    return str(url if isinstance(url, str) else url[0])
 
 
 def _to_the_shop(message: Message) -> Answer:

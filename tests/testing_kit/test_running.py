@@ -223,7 +223,7 @@ def test_the_shops_accounts_speak_to_it_and_its_keys_are_left_alone(settings: An
             order = dana.pay(new_order(account=alias))
             assert (order.merchant_id, order.payment_status) == (merchant, "paid")
             assert order.environment == "sandbox"
-    assert conf.raw_accounts()["default"]["ENVIRONMENT"] == "production"
+    assert conf.raw_accounts()["default"].value("ENVIRONMENT") == "production"
 
 
 def test_without_a_setting_there_is_one_account(settings: Any, db: None) -> None:
