@@ -34,7 +34,7 @@ cancel_aborted = Signal()
 #: Money went back by a refund, part or all of it. ``refund_request`` is None where the refund was not ours.
 order_refunded = Signal()
 
-#: A refund was refused for good; nothing is tried again. Carries ``refund_request``.
+#: A refund was refused for good, or DANA says that it was not made. Carries ``refund_request``.
 refund_failed = Signal()
 
 #: Staff should look; ``order.needs_attention`` says why.

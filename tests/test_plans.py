@@ -17,6 +17,7 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (tasks.abandoned, "dana_call_open"),
     (tasks.due_creates, "dana_order_due"),
     (tasks.due_cancels, "dana_cancel_due"),
+    (tasks.due_refunds, "dana_refund_due"),
     (tasks.due_syncs, "dana_order_sync_due"),
     (tasks.paid_sample, "dana_order_paid"),
     (lambda: surplus(Notification.objects.refused(), 1_000), "dana_notification_verified"),

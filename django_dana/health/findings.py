@@ -315,7 +315,8 @@ def receivers(now: datetime) -> Iterator[Finding]:
 
 # -- calls ------------------------------------------------------------------------------------------------------------
 
-#: The operations whose every call should have success; a refused cancel is about its order, and shown as attention.
+#: The operations whose every call should have success; a refused cancel or refund is about its order,
+#: and shown as attention.
 _EXPECTED_TO_WORK: Final = (operations.CREATE_ORDER.key, operations.QUERY_PAYMENT.key)
 
 

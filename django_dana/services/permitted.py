@@ -35,11 +35,15 @@ def why_not_cancel(order: Order) -> "Reason":
         return reason
     if order.is_being_cancelled:
         return _("A cancel of this order is under way. Wait until it ends.")
+    return _why_refunds_forbid_cancel(order) or _why_dana_has_nothing(order)
+
+
+def _why_refunds_forbid_cancel(order: Order) -> "Reason":
     if any(refund_request.unfinished for refund_request in order.refund_requests.all()):
         return _("A refund of this order is under way. Wait until it ends.")
     if order.refunded_amount:
         return _("Part of this order was refunded, so it can't be cancelled. Refund the rest instead.")
-    return _why_dana_has_nothing(order)
+    return None
 
 
 def _why_dana_has_nothing(order: Order) -> "Reason":
@@ -119,7 +123,7 @@ def _why_not_retry_cancel(cancel_request: Any) -> "Reason":
         return _("Another cancel of this order is under way. Wait until it ends.")
     if order.may_be_anothers:
         return _("DANA may have somebody else's order under this reference, so it must not be cancelled.")
-    return None
+    return _why_refunds_forbid_cancel(order)
 
 
 def _why_not_retry_refund(refund_request: Any) -> "Reason":
