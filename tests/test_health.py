@@ -488,8 +488,12 @@ PAGE = (ROOT / "docs" / "monitoring.rst").read_text()
 def loggers() -> list[str]:
     """Return the names of the loggers that the package writes to; the simulator is no part of a shop."""
     package = ROOT / "django_dana"
-    modules = [path for path in package.rglob("*.py") if "getLogger(__name__)" in path.read_text()]
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules]
+    modules = {path: re.findall(r"getLogger\((.+?)\)", path.read_text()) for path in package.rglob("*.py")}
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts) if name == "__name__" else name.strip('"')
+        for path, found in modules.items()
+        for name in found
+    }
     return sorted(name for name in names if not name.startswith("django_dana.simulator"))
 
 

@@ -7,7 +7,6 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
@@ -279,5 +278,5 @@ class Status(DanaView):
         order = get_object_or_404(self.rows, public_id=_uuid(public_id))
         if request.method == "GET" and asking.is_worth_asking(order):
             order = asking.ask(order)
-        state = states.state_of(order, timezone.now())
+        state = states.state_of(order)
         return Response(serializers.StatusOutput(serializers.Shown(order, state)).data)

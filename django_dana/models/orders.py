@@ -384,8 +384,9 @@ class Order(OutboundRequest):
             return sentence
         if self.needs_attention == self.Attention.AMOUNT_DIFFERS and self.paid_at:
             return gettext("DANA now reports another amount than the one that was paid. Look it up at DANA.")
-        # what DANA refuses the account for stands in the advice of the refusal
-        if self.needs_attention and self.needs_attention != self.Attention.ACCOUNT_REFUSED:
+        # why DANA refuses the account stands in the advice of the refusal
+        is_refused = self.needs_attention == self.Attention.ACCOUNT_REFUSED and self.rule is not None
+        if self.needs_attention and not is_refused:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
         if self.payment_status == self.PaymentStatus.INITIATED and self.lacks_address:
             return gettext("DANA has the order, but the buyer can't pay yet: the address is still to come.")
@@ -448,6 +449,9 @@ _ATTENTION_STEPS: Final = {
     Order.Attention.ACCOUNT: _(
         "The account of this order is gone, was changed or lacks its key, so nothing can be sent. "
         "Have the DANA setting checked."
+    ),
+    Order.Attention.ACCOUNT_REFUSED: _(
+        "DANA refuses the account or its signature, so every payment may be failing. Have the DANA setting checked now."
     ),
     Order.Attention.NO_ADDRESS: _(
         "DANA has the order, but the address to pay at was lost. Ask the buyer to start again with a new order."
