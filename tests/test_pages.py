@@ -286,7 +286,7 @@ def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_question
     settings.DANA = account_with(SHOP_NAME="Kopi & Kawan")
     html = load(client, payable(payment_status="paid")).content.decode()
     assert '<header class="shop"><a href="/">Kopi &amp; Kawan</a></header>' in html
-    assert "– Kopi &amp; Kawan</title>" in html  # noqa: RUF001
+    assert " Kopi &amp; Kawan</title>" in html
     order = payable(payment_status="paid")
     settings.DANA = {}
     html = load(client, order).content.decode()
