@@ -2,7 +2,6 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
 
@@ -42,8 +41,7 @@ def _retry_delay(event: OutboxEvent) -> timedelta:
 
 
 def _send(event: OutboxEvent) -> None:
-    requests = {"cancel_request": event.cancel_request, "refund_request": event.refund_request}
-    arguments: dict[str, Any] = {name: request for name, request in requests.items() if request is not None}
+    arguments = {event.request.argument: event.request} if event.request else {}
     answers = signals.BY_NAME[event.name].send_robust(sender=Order, order=event.order, **arguments)
     errors = [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]
     if not errors:

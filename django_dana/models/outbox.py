@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.orders import Order
 from django_dana.models.refund_requests import RefundRequest
+from django_dana.models.requests import OrderRequest
 
 
 class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
@@ -44,3 +45,8 @@ class OutboxEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.order_id}"
+
+    @property
+    def request(self) -> OrderRequest | None:
+        """The request that it is about, if it is about one."""
+        return self.cancel_request or self.refund_request

@@ -1,6 +1,6 @@
 """What staff decide about what needs attention."""
 
-from django_dana.models import CancelRequest, Order, OutboundRequest, RefundRequest
+from django_dana.models import Order, OutboundRequest
 from django_dana.transitions.base import FROM_REQUESTS, LockedOrder
 
 
@@ -18,8 +18,7 @@ def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
     """Staff have looked: no attention, and for an order no more queries about what it was."""
     order = locked.order
     is_order = isinstance(row, Order)
-    requests: list[CancelRequest | RefundRequest] = [*locked.cancels, *locked.refunds]
-    for request in requests:
+    for request in locked.all_requests:
         is_the_one = type(request) is type(row) and request.pk == row.pk
         if is_the_one or (is_order and order.needs_attention in FROM_REQUESTS):
             request.needs_attention = ""
