@@ -194,6 +194,17 @@ def test_no_cancel_is_sent_that_was_asked_for_while_the_create_was_in_flight(
     assert told.count("cancel_aborted") == 1
 
 
+def test_no_cancel_is_taken_where_dana_reports_another_amount_of_an_order_that_is_not_proved_ours(
+    dana: Wire, clock: Clock
+) -> None:
+    dana.play(w.hang_up)
+    order = new_order()
+    tasks.create_order(order.pk)
+    order = ask(dana, fresh(order), w.status("00", amount="1.00"))
+    with pytest.raises(ValidationError, match="somebody else's order"):
+        services.cancel_order(order)
+
+
 def test_no_cancel_is_taken_after_a_retry_by_hand(dana: Wire, clock: Clock) -> None:
     dana.play(w.code("4045418"))
     order = new_order()
@@ -356,6 +367,16 @@ def test_a_refused_create_that_may_have_acted_is_asked_about_once_its_time_is_ov
     assert fresh(order).payment_status == "paid"
     assert told[-2:] == ["order_created", "order_paid"]
     assert len(dana.bodies(CREATE_PATH)) == 2
+
+
+def test_an_open_order_whose_cancel_was_refused_is_asked_about_once_its_time_is_over(dana: Wire, clock: Clock) -> None:
+    order = created_order(dana)
+    dana.play(w.code("4045708"), w.status("05"))
+    tasks.cancel_order(services.cancel_order(order).pk)
+    assert (fresh(order).payment_status, fresh(order).needs_attention) == ("initiated", "cancel")
+    clock.to(order.valid_up_to + FIVE_MINUTES + timedelta(seconds=1))
+    tasks.sync_stale()
+    assert fresh(order).payment_status == "expired"
 
 
 # -- 14: a decimal context of low precision -------------------------------------------------------------------------

@@ -237,10 +237,13 @@ class Order(OutboundRequest):
     def may_be_anothers(self) -> bool:
         """Whether what DANA has under our reference may be somebody else's order, which must not be cancelled.
 
-        So it is once any create call of ours was answered *Inconsistent Request*, until something proves it ours.
+        So it is once DANA reported another amount, or answered a create call of ours *Inconsistent Request*, until
+        something proves it ours.
         """
         if self.create_status == self.CreateStatus.SUCCESS:
             return False
+        if self.needs_attention == self.Attention.AMOUNT_DIFFERS:
+            return True
         masking = [rule.code for rule in self.operation.codes.rows.values() if rule.may_mask_success]
         return self.api_calls.filter(operation=self.operation.key, rule_code__in=masking).exists()
 

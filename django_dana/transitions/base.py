@@ -123,6 +123,11 @@ class LockedOrder:
         """Return the calls of an operation whose end nobody saw, oldest first; each may have acted, or still act."""
         return list(self.order.api_calls.of(operation).end_unseen().order_by("pk"))
 
+    def may_still_act(self, operation: Operation, asked_at: datetime) -> bool:
+        """Whether a call whose end nobody saw was so young, when DANA was asked, that it may act after the answer."""
+        unseen = self.unseen_calls(operation)
+        return bool(unseen) and asked_at < unseen[-1].started_at + timing.MAY_STILL_ACT
+
     # -- what is written ------------------------------------------------------------------------------------------
 
     @property
@@ -190,6 +195,9 @@ class LockedOrder:
             return
         keys = (request.operation.key for request in self.all_requests if request.needs_attention)
         order.needs_attention = next(keys, "")
+        if order.needs_attention and order.is_open and order.create_status != Order.CreateStatus.FAILED:
+            # the sweep passes over an order that needs attention, so its last query is scheduled here
+            order.next_sync_at = order.next_sync_at or max(self.now, order.valid_up_to + timing.GRACE)
 
     # -- when to ask ----------------------------------------------------------------------------------------------
 

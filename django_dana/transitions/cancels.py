@@ -110,19 +110,13 @@ def settle_open(locked: LockedOrder, asked_at: datetime) -> None:
     Not believed while a cancel whose end nobody saw may still act.
     """
     waiting = [cancel_request for cancel_request in locked.cancels if cancel_request.is_end_unknown]
-    if not waiting or may_still_act(locked, asked_at):
+    if not waiting or locked.may_still_act(operations.CANCEL_ORDER, asked_at):
         return
     for cancel_request in waiting:
         if cancel_request.rule and cancel_request.outcome_ambiguous:
             _refuse(locked, cancel_request, cancel_request.rule)
         else:
             cancel_request.needs_attention = CancelRequest.Attention.NOT_CANCELLED
-
-
-def may_still_act(locked: LockedOrder, asked_at: datetime) -> bool:
-    """Whether a cancel whose end nobody saw was so young, when DANA was asked, that it may act after the answer."""
-    unseen = locked.unseen_calls(operations.CANCEL_ORDER)
-    return bool(unseen) and asked_at < unseen[-1].started_at + timing.MAY_STILL_ACT
 
 
 def watched_until(locked: LockedOrder) -> datetime | None:

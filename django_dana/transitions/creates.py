@@ -65,6 +65,8 @@ def stopped_by_cancel(locked: LockedOrder) -> None:
     order = locked.order
     if order.create_status == Order.CreateStatus.FAILED and order.next_attempt_at is not None:
         _end_refused(locked)
+    elif order.create_status == Order.CreateStatus.NEW:
+        order.create_status = Order.CreateStatus.PENDING
     order.next_attempt_at = None
     order.revision += 1
 

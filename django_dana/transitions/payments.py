@@ -245,12 +245,22 @@ def _refund(locked: LockedOrder, report: StatusReport) -> None:
 def _not_found(locked: LockedOrder, report: StatusReport, asked_at: datetime) -> None:
     """DANA does not have the order. Its own 2005400 outweighs that until it has said so again, late enough."""
     order = locked.order
-    if _create_may_arrive(locked) and order.create_status != Order.CreateStatus.SUCCESS:
+    if _is_too_early(locked, asked_at):
         return
     if order.create_status == Order.CreateStatus.SUCCESS and not _stays_with_it(locked, asked_at):
         locked.flag_attention(Order.Attention.CONFLICT)
         return
     locked.not_found()
+
+
+def _is_too_early(locked: LockedOrder, asked_at: datetime) -> bool:
+    """Whether a create of ours may reach DANA after it answered that it does not have the order."""
+    if locked.order.create_status == Order.CreateStatus.SUCCESS:
+        return False
+    if _create_may_arrive(locked):
+        return True
+    locked.answered_too_early = locked.may_still_act(operations.CREATE_ORDER, asked_at)
+    return locked.answered_too_early
 
 
 def _stays_with_it(locked: LockedOrder, asked_at: datetime) -> bool:
@@ -286,7 +296,7 @@ def _settle_requests(locked: LockedOrder, column: Said, asked_at: datetime) -> N
     if column in (Said.PAID, Said.UNPAID):
         cancels.settle_open(locked, asked_at)
     elif column is Said.UNKNOWN:
-        if not _create_may_arrive(locked):
+        if not _create_may_arrive(locked) and not locked.answered_too_early:
             cancels.settle_open(locked, asked_at)
     else:
         cancels.settle_closed(locked)
