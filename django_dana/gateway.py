@@ -112,7 +112,7 @@ def sync(order_id: int, *, not_within: timedelta = timedelta(0), timeout: float 
     Args:
         order_id: the order.
         not_within: don't ask if the last query is younger than this.
-        timeout: seconds for the whole call, instead of the account's.
+        timeout: seconds for the whole call, instead of the account's; given by pages, which must not be held up.
 
     Returns:
         Whether DANA was asked.
@@ -206,7 +206,7 @@ def _call(
     timeout: float | None = None,
     **request_id: int,
 ) -> bool:
-    context = _context_for(order_id)
+    context = _context_for(order_id, is_workers=timeout is None)
     lease = context and _acquire_lease(operation, order_id, context, prepare, request_id)
     if not context or not lease:
         return False
@@ -219,8 +219,12 @@ def _call(
     return True
 
 
-def _context_for(order_id: int) -> _Context | None:
-    """Return what a call for this order needs, or None (noted on the order) where its account allows no call."""
+def _context_for(order_id: int, *, is_workers: bool = True) -> _Context | None:
+    """Return what a call for this order needs, or None where its account allows no call.
+
+    A worker notes that on the order, which then rests. A page that asks does not: anybody may load it as often as they
+    like, and only workers move an order's times.
+    """
     order = Order.objects.only("account", "environment", "merchant_id").get(pk=order_id)
     try:
         account = conf.account(order.account)
@@ -228,6 +232,8 @@ def _context_for(order_id: int) -> _Context | None:
             raise ImproperlyConfigured("the account is another merchant's or another environment's than the order")
         client = client_for(credentials_of(account))
     except Exception as error:  # noqa: BLE001  a key may come from a vault, which may raise anything
+        if not is_workers:
+            return None
         # The text of an error from a vault might hold a secret; ours and Django's never do.
         ours = isinstance(error, UnknownAccount | ImproperlyConfigured | ValueError)
         logger.error("No call to DANA for order %s: %s", order_id, error if ours else type(error).__name__)

@@ -56,6 +56,14 @@ SENDING: Final = timedelta(minutes=5)
 #: Before a signal whose receiver failed is sent again; the last one repeats.
 RECEIVER_DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600))
 
+# -- the buyer's pages ------------------------------------------------------------------------------------------------
+
+#: The pages ask DANA about one order no more often than this, however often they are loaded.
+PAGE_ASKS_EVERY: Final = timedelta(seconds=10)
+
+#: Seconds of such a query. A buyer looks at an empty page meanwhile, and a web thread waits.
+PAGE_WAITS: Final = 2.5
+
 # -- the setting ----------------------------------------------------------------------------------------------------
 
 #: Seconds for which the text of a key from a file or a function is used again before it is asked for once more. A key

@@ -108,7 +108,7 @@ def test_the_message_that_was_refused_on_purpose_is_taken_when_it_comes_again(
     assert dana.wait_for_notifications(10)
     refused = Notification.objects.get(error=notifications.REFUSED_ON_PURPOSE)
     again = Notification.objects.filter(body=refused.body).exclude(pk=refused.pk)
-    assert [message.outcome for message in again] == ["test"]
+    assert [(message.outcome, message.error) for message in again] == [("test", "")]
 
 
 def assert_no_key(text: str) -> None:
@@ -206,12 +206,15 @@ def use_production(settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_the_first_00_for_11012_is_answered_5005601_and_applied_on_the_re_send(client: Client, order: Order) -> None:
+def test_the_first_00_for_11012_is_answered_5005601_and_applied_on_the_re_send(
+    client: Client, order: Order, clock: Clock
+) -> None:
     before = facts(order)
     assert_answer(notify(client, order), "5005601")
     assert facts(order) == before
     assert_answer(notify(client, order), "2005600")
     assert fresh(order).payment_status == "paid"
+    clock.forward(minutes=30)
     assert_answer(notify(client, order), "2005600")
     kept = Notification.objects.order_by("pk")
     assert [message.outcome for message in kept] == ["failed", "applied", "known"]

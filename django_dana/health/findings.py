@@ -375,8 +375,8 @@ ATTENTION: Final[Mapping[type[Model], tuple[Iterable[str], str]]] = {
     **{kind: (kind.Attention.values, "order__account") for kind in REQUESTS},
 }
 
-#: The reason that no person can clear by looking: the setting has to be put right.
-_BROKEN: Final = Order.Attention.ACCOUNT
+#: The reasons that no person can clear by looking: the setting has to be put right, or DANA's view of the account.
+_BROKEN: Final = (Order.Attention.ACCOUNT, Order.Attention.ACCOUNT_REFUSED)
 
 
 def attention(now: datetime) -> Iterator[Finding]:
@@ -391,7 +391,7 @@ def attention(now: datetime) -> Iterator[Finding]:
                     check="attention",
                     subject=f"{model._meta.model_name}.{reason}",
                     account=alias,
-                    level=Level.ERROR if reason == _BROKEN else Level.WARNING,
+                    level=Level.ERROR if reason in _BROKEN else Level.WARNING,
                     count=count,
                     checked_at=now,
                     text=_("%(count)s need a person to look: %(subject)s."),

@@ -4,6 +4,7 @@ from typing import Final
 
 from django_dana.models.cancel_requests import CancelRequest
 from django_dana.models.evidence import ApiCall, Notification
+from django_dana.models.idempotency import IdempotencyKey
 from django_dana.models.orders import Order, OrderState
 from django_dana.models.outbound import OutboundRequest
 from django_dana.models.outbox import OutboxEvent
@@ -18,6 +19,7 @@ __all__ = [
     "REQUESTS",
     "ApiCall",
     "CancelRequest",
+    "IdempotencyKey",
     "Notification",
     "Order",
     "OrderRequest",

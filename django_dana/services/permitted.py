@@ -26,11 +26,12 @@ Send = Literal["background", "now"]
 
 CANCEL_PERMISSION: Final = "django_dana.cancel_order"
 REFUND_PERMISSION: Final = "django_dana.refund_order"
+SETTLE_PERMISSION: Final = "django_dana.settle_order_outside"
 
 
 def why_not_cancel(order: Order) -> "Reason":
     """Return the sentence that says why an order can't be cancelled, or None if it can."""
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.is_being_cancelled:
         return _("A cancel of this order is under way. Wait until it ends.")
@@ -60,7 +61,7 @@ def _why_dana_has_nothing(order: Order) -> "Reason":
 
 def why_not_refund(order: Order) -> "Reason":
     """Return the sentence that says why nothing of an order can be refunded, or None if something can."""
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.payment_status != Order.PaymentStatus.PAID:
         return _("This order is not paid, so there is nothing to refund.")
@@ -71,6 +72,13 @@ def why_not_refund(order: Order) -> "Reason":
     if not order.amount_left:
         return _("Nothing is left to refund: all of it was refunded or is being refunded.")
     return None
+
+
+def _why_closed(order: Order) -> "Reason":
+    """Return why no money goes back by DANA any more, or None."""
+    if order.settled_outside_at:
+        return _("This order was settled outside DANA, so nothing more is given back here.")
+    return _CLOSED.get(order.payment_status)
 
 
 def why_not_retry(row: OutboundRequest) -> "Reason":
@@ -109,7 +117,7 @@ def _why_not_retry_cancel(cancel_request: Any) -> "Reason":
     order = cancel_request.order
     if cancel_request.status == CancelRequest.Status.SUCCESS:
         return _("This cancel has succeeded already.")
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists():
         return _("Another cancel of this order is under way. Wait until it ends.")
@@ -122,8 +130,8 @@ def _why_not_retry_refund(refund_request: Any) -> "Reason":
     order = refund_request.order
     if refund_request.status == RefundRequest.Status.SUCCESS:
         return _("This refund has succeeded already.")
-    if reason := why_not_refund(order):
-        return None if refund_request.unfinished and order.payment_status == Order.PaymentStatus.PAID else reason
+    if reason := _why_closed(order) or (None if refund_request.unfinished else why_not_refund(order)):
+        return reason
     if not refund_request.unfinished and refund_request.amount > order.amount_left:
         return _("Less than the amount of this refund is left. Ask for a smaller one.")
     return None
@@ -178,6 +186,7 @@ def check_permission(user: AbstractBaseUser | None, permission: str) -> None:
 _REFUSED_TO: Final = {
     CANCEL_PERMISSION: _("You may not cancel orders."),
     REFUND_PERMISSION: _("You may not refund orders."),
+    SETTLE_PERMISSION: _("You may not settle orders outside DANA."),
 }
 
 

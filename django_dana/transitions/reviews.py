@@ -27,3 +27,12 @@ def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
     order.needs_attention = ""
     if not (order.outcome_ambiguous or locked.is_being_cancelled or locked.has_request_of_unknown_end):
         order.next_sync_at = order.unsettled_since = None
+
+
+def settled_outside(locked: LockedOrder, note: str) -> None:
+    """Staff have settled the money by other means: nothing needs attention any more."""
+    locked.order.settled_outside_at = locked.now
+    locked.order.settled_outside_note = note
+    locked.order.needs_attention = ""
+    for request in locked.all_requests:
+        request.needs_attention = ""

@@ -125,5 +125,6 @@ DANA = {
         "NOTIFICATION_URL": f"{SHOP_URL}/dana/v1.0/debit/notify",
         "EXTERNAL_STORE_ID": "KOPI-01",
         "MCC": "5814",
+        "SHOP_NAME": "Kopi Nusantara",
     },
 }

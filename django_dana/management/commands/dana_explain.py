@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_dana.models import REQUESTS, ApiCall, Notification, Order, OrderRequest
+from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
 
@@ -45,11 +46,13 @@ def explain(order: Order) -> Iterator[str]:
         yield f"  {_time(moment)}  {text}"
     yield ""
     yield f"  create {order.create_status}, payment {order.payment_status}"
+    standing = summarize(order)
+    yield f"  {'NEEDS ATTENTION: ' if standing.needs_attention else ''}{standing.badge}"
     if order.needs_attention:
-        yield f"  NEEDS ATTENTION: {order.get_needs_attention_display()}"
+        yield f"  {order.get_needs_attention_display()}"
     if order.note:
         yield f"  note: {order.note}"
-    yield f"  {order.next_step}"
+    yield from (f"  {sentence}" for sentence in (standing.sentence, standing.advice) if sentence)
     if order.refunded_amount:
         yield f"  given back {order.refunded_amount}, left {order.amount_left}"
     for request in _requests(order):
