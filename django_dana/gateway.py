@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -22,16 +22,14 @@ from django_dana import conf, timing
 from django_dana.client import Client, Credentials, client_for
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.models import ApiCall, CancelRequest, Order, RefundRequest
+from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, RefundRequest
 from django_dana.models.evidence import MAX_KEPT
 from django_dana.protocol import operations, response_codes, signing
 from django_dana.protocol.messages import CallResult, QueryPayment, StatusReport
 from django_dana.protocol.operations import Operation
-from django_dana.transitions import LockedOrder, cancels, creates, locked_order, payments, refunds, syncs
+from django_dana.transitions import OF_REQUEST, LockedOrder, creates, locked_order, payments, syncs
 
 logger = logging.getLogger(__name__)
-
-_Request = TypeVar("_Request", CancelRequest, RefundRequest)
 
 _LOST: Final = "the worker ended before the answer was recorded"
 
@@ -64,61 +62,48 @@ def attempt_create(order_id: int) -> bool:
     return _call(operations.CREATE_ORDER, order_id, prepare, record)
 
 
-def attempt_cancel(cancel_request_id: int) -> bool:
-    """Make the cancel call that is due for this request, if one is, and record its outcome.
+def attempt(kind: type[OrderRequest], pk: int) -> bool:
+    """Make the call that is due for a request about an order, if one is, and record its outcome.
+
+    Args:
+        kind: the model.
+        pk: the request.
 
     Returns:
         Whether a call was made.
     """
-    cancel_request = CancelRequest.objects.get(pk=cancel_request_id)
-    if cancel_request.next_attempt_at and cancel_request.give_up_at <= timezone.now():
-        return _give_up(cancel_request, cancels.time_is_over)
+    due: OrderRequest = kind._default_manager.get(pk=pk)
+    if due.next_attempt_at and due.give_up_at <= timezone.now():
+        return _give_up(due)
+    transitions = OF_REQUEST[kind]
 
     def prepare(locked: LockedOrder) -> str | None:
-        request = locked.cancel(cancel_request_id)
+        request = locked.current(due)
         if not _is_due(request.next_attempt_at, locked.now):
             return None
-        if _ends_unsent(locked, request):
+        if transitions.ends_unsent(locked, request):
             return None
-        if request.status == CancelRequest.Status.NEW and request.attempts >= locked.account.max_attempts:
-            cancels.answered(locked, request, CallResult(rule=request.operation.codes.no_reply))
+        if request.series_is_running and request.attempts >= locked.account.max_attempts:
+            # the worker of the last attempt died with it
+            transitions.answered(locked, request, CallResult(rule=request.operation.codes.no_reply))
             return None
         request.attempts += 1
         return request.request_body
 
     def record(locked: LockedOrder, result: CallResult, lease: _Lease) -> None:
-        cancels.answered(locked, locked.cancel(cancel_request_id), result)
+        transitions.answered(locked, locked.current(due), result)
 
-    return _call(operations.CANCEL_ORDER, cancel_request.order_id, prepare, record, cancel_request_id=cancel_request_id)
+    return _call(due.operation, due.order_id, prepare, record, **{f"{due.argument}_id": pk})
+
+
+def attempt_cancel(cancel_request_id: int) -> bool:
+    """Make the cancel call that is due for this request, if one is, and record its outcome."""
+    return attempt(CancelRequest, cancel_request_id)
 
 
 def attempt_refund(refund_request_id: int) -> bool:
-    """Make the refund call that is due for this request, if one is, and record its outcome.
-
-    Returns:
-        Whether a call was made.
-    """
-    refund_request = RefundRequest.objects.get(pk=refund_request_id)
-    if refund_request.next_attempt_at and refund_request.give_up_at <= timezone.now():
-        return _give_up(refund_request, refunds.time_is_over)
-
-    def prepare(locked: LockedOrder) -> str | None:
-        request = locked.refund(refund_request_id)
-        if not _is_due(request.next_attempt_at, locked.now):
-            return None
-        if locked.order.payment_status != Order.PaymentStatus.PAID:
-            refunds.ended_by_close(locked, request)
-            return None
-        if request.status == RefundRequest.Status.NEW and request.attempts >= locked.account.max_attempts:
-            refunds.answered(locked, request, CallResult(rule=request.operation.codes.no_reply))
-            return None
-        request.attempts += 1
-        return request.request_body
-
-    def record(locked: LockedOrder, result: CallResult, lease: _Lease) -> None:
-        refunds.answered(locked, locked.refund(refund_request_id), result)
-
-    return _call(operations.REFUND_ORDER, refund_request.order_id, prepare, record, refund_request_id=refund_request_id)
+    """Make the refund call that is due for this request, if one is, and record its outcome."""
+    return attempt(RefundRequest, refund_request_id)
 
 
 def sync(order_id: int, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> bool:
@@ -162,21 +147,6 @@ def _is_due(moment: datetime | None, now: datetime) -> bool:
     return moment is not None and moment <= now
 
 
-def _ends_unsent(locked: LockedOrder, request: CancelRequest) -> bool:
-    """Whether a cancel is not sent: the order is closed, or what DANA has may be somebody else's."""
-    order = locked.order
-    if not order.is_open and order.payment_status != Order.PaymentStatus.PAID:
-        cancels.ended_by_close(locked, request)
-        return True
-    if not order.may_be_anothers:
-        return False
-    if order.create_status == Order.CreateStatus.FAILED:
-        cancels.time_is_over(locked, request)
-    else:
-        cancels.postponed(locked, request)
-    return True
-
-
 def _apply_answer(locked: LockedOrder, result: CallResult, lease: "_Lease") -> None:
     if locked.order.revision != lease.revision:
         syncs.outdated(locked)
@@ -188,16 +158,16 @@ def _apply_answer(locked: LockedOrder, result: CallResult, lease: "_Lease") -> N
     syncs.ended(locked)
 
 
-def _give_up(request: _Request, time_is_over: Callable[[LockedOrder, _Request], None]) -> bool:
-    """End a cancel or refund whose time is over, after DANA was asked and its answer left it open."""
-    asked = sync(request.order_id)
-    context = asked and _context_for(request.order_id)
+def _give_up(due: OrderRequest) -> bool:
+    """End a request whose time is over, after DANA was asked and its answer left it open."""
+    asked = sync(due.order_id)
+    context = asked and _context_for(due.order_id)
     if context:
-        with locked_order(request.order_id, context.account) as locked:
-            request = locked.current(request)
+        with locked_order(due.order_id, context.account) as locked:
+            request = locked.current(due)
             # meanwhile staff may have sent it again, with a time of its own
             if request.give_up_at <= locked.now:
-                time_is_over(locked, request)
+                OF_REQUEST[type(due)].time_is_over(locked, request)
     return asked
 
 

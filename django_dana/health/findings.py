@@ -21,7 +21,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import conf
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, RefundRequest, Sweep
+from django_dana.models import REQUESTS, ApiCall, Notification, Order, OrderRequest, OutboxEvent, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 from django_dana.protocol import operations
 from django_dana.protocol.response_codes import Outcome
@@ -220,22 +220,22 @@ class Queue:
     longest: timedelta = OVERDUE_AFTER
 
 
+def _queue_of(kind: type[OrderRequest]) -> Queue:
+    """Return the queue of a kind of request."""
+
+    def find(now: datetime) -> QuerySet[Any]:
+        return kind._default_manager.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+
+    return Queue(find, "order__account", "next_attempt_at")
+
+
 QUEUES: Final[Mapping[str, Queue]] = {
     "creates": Queue(
         lambda now: Order.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at"),
         "account",
         "next_attempt_at",
     ),
-    "cancels": Queue(
-        lambda now: CancelRequest.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at"),
-        "order__account",
-        "next_attempt_at",
-    ),
-    "refunds": Queue(
-        lambda now: RefundRequest.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at"),
-        "order__account",
-        "next_attempt_at",
-    ),
+    **{f"{kind.operation.key}s": _queue_of(kind) for kind in REQUESTS},
     "signals": Queue(
         lambda now: OutboxEvent.objects.filter(due_at__lte=now, error="").order_by("due_at"),
         "order__account",
@@ -372,8 +372,7 @@ def with_attention(model: type[Model], reason: str) -> QuerySet[Any]:
 #: What can need attention: the reasons, and the field that holds the alias.
 ATTENTION: Final[Mapping[type[Model], tuple[Iterable[str], str]]] = {
     Order: (Order.Attention.values, "account"),
-    CancelRequest: (CancelRequest.Attention.values, "order__account"),
-    RefundRequest: (RefundRequest.Attention.values, "order__account"),
+    **{kind: (kind.Attention.values, "order__account") for kind in REQUESTS},
 }
 
 #: The reasons that no person can clear by looking: the setting has to be put right, or DANA's view of the account.

@@ -1,15 +1,14 @@
 """One wish to cancel an order."""
 
-from datetime import datetime
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import Order
-from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.models.outbound import OutboundRequestQuerySet
+from django_dana.models.requests import OrderRequest
 from django_dana.protocol import operations
 
 
@@ -21,7 +20,7 @@ class CancelRequestQuerySet(OutboundRequestQuerySet["CancelRequest"]):
         return self.filter(unfinished=True)
 
 
-class CancelRequest(OutboundRequest):
+class CancelRequest(OrderRequest):
     """One wish to cancel an order, which gives the money back where it was paid."""
 
     operation = operations.CANCEL_ORDER
@@ -44,23 +43,10 @@ class CancelRequest(OutboundRequest):
         BALANCE = "balance", _("your balance at DANA is too low")
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="cancel_requests")
-    amount = models.DecimalField(_("amount"), max_digits=15, decimal_places=2)
-    reason = models.CharField(_("reason"), max_length=256, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("requested by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
     status = models.CharField(_("status"), max_length=7, choices=Status.choices, default=Status.NEW)
     cancel_time = models.DateTimeField(_("cancelled at"), null=True, blank=True)
     transaction_date = models.DateTimeField(_("transaction date"), null=True, blank=True)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
-    give_up_at = models.DateTimeField(_("given up at"))
     # True or NULL, never False: NULLs are distinct in a unique constraint of every engine, so this holds
     # "at most one unfinished request per order" where conditional constraints don't exist (MariaDB, MySQL).
     unfinished = models.BooleanField(null=True, default=True, editable=False)
@@ -77,19 +63,6 @@ class CancelRequest(OutboundRequest):
             models.Index(fields=["next_attempt_at"], name="dana_cancel_due"),
             models.Index(fields=["needs_attention", "-id"], name="dana_cancel_attention"),
         ]
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-    @property
-    def call_status(self) -> str:
-        """The outcome of the Cancel Order call."""
-        return self.status
-
-    @property
-    def tried_until(self) -> datetime:
-        """When it is given up."""
-        return self.give_up_at
 
     @property
     def was_never_sent(self) -> bool:

@@ -1,17 +1,16 @@
 """One wish to give money back by Refund Order."""
 
 import secrets
-from datetime import datetime
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import REFERENCE_ALPHABET, Order
-from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.models.outbound import OutboundRequestQuerySet
+from django_dana.models.requests import OrderRequest
 from django_dana.protocol import operations
 
 
@@ -28,7 +27,7 @@ class RefundRequestQuerySet(OutboundRequestQuerySet["RefundRequest"]):
         return self.filter(unfinished=True)
 
 
-class RefundRequest(OutboundRequest):
+class RefundRequest(OrderRequest):
     """One wish to give part or all of a payment back."""
 
     operation = operations.REFUND_ORDER
@@ -52,24 +51,11 @@ class RefundRequest(OutboundRequest):
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="refund_requests")
     merchant_id = models.CharField(_("merchant id"), max_length=64)
-    amount = models.DecimalField(_("amount"), max_digits=15, decimal_places=2)
-    reason = models.CharField(_("reason"), max_length=256, blank=True)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("requested by"),
-        on_delete=models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
     partner_refund_no = models.CharField(_("our refund number"), max_length=64, default=new_refund_number)
     refund_no = models.CharField(_("DANA's refund number"), max_length=64, blank=True)
     refund_time = models.DateTimeField(_("refunded at"), null=True, blank=True)
     status = models.CharField(_("status"), max_length=7, choices=Status.choices, default=Status.NEW)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
-    give_up_at = models.DateTimeField(_("given up at"))
     unfinished = models.BooleanField(default=True, editable=False)
 
     objects = RefundRequestQuerySet.as_manager()
@@ -85,19 +71,6 @@ class RefundRequest(OutboundRequest):
             models.Index(fields=["next_attempt_at"], name="dana_refund_due"),
             models.Index(fields=["needs_attention", "-id"], name="dana_refund_attention"),
         ]
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-    @property
-    def call_status(self) -> str:
-        """The outcome of the Refund Order call."""
-        return self.status
-
-    @property
-    def tried_until(self) -> datetime:
-        """When the periodic schedule ends."""
-        return self.give_up_at
 
     @property
     def was_never_sent(self) -> bool:

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import conf, gateway, tasks, validation
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.models import CancelRequest, Order, OutboundRequest, RefundRequest
+from django_dana.models import Order, OrderRequest, OutboundRequest
 from django_dana.models.orders import new_reference
 from django_dana.protocol import notation
 from django_dana.protocol.messages import CreateOrder
 from django_dana.services.permitted import Send, refuse, refuse_in_transaction, why_not_retry, why_not_stop
-from django_dana.transitions import cancels, creates, locked_order, refunds
+from django_dana.transitions import OF_REQUEST, creates, locked_order
 from django_dana.validation import Problems
 
 
@@ -144,10 +144,8 @@ def stop_retrying(row: OutboundRequest) -> None:
         refuse(why_not_stop(row))
         if isinstance(row, Order):
             creates.stopped(locked)
-        elif isinstance(row, CancelRequest):
-            cancels.time_is_over(locked, row)
-        elif isinstance(row, RefundRequest):
-            refunds.time_is_over(locked, row)
+        elif isinstance(row, OrderRequest):
+            OF_REQUEST[type(row)].time_is_over(locked, row)
     tasks.start_follow_up(locked.order)
 
 

@@ -130,8 +130,8 @@ def _why_not_retry_refund(refund_request: Any) -> "Reason":
     order = refund_request.order
     if refund_request.status == RefundRequest.Status.SUCCESS:
         return _("This refund has succeeded already.")
-    if reason := why_not_refund(order):
-        return None if refund_request.unfinished and order.payment_status == Order.PaymentStatus.PAID else reason
+    if reason := _why_closed(order) or (None if refund_request.unfinished else why_not_refund(order)):
+        return reason
     if not refund_request.unfinished and refund_request.amount > order.amount_left:
         return _("Less than the amount of this refund is left. Ask for a smaller one.")
     return None

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, RefundRequest
+from django_dana.models import REQUESTS, ApiCall, Notification, Order, OutboxEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,18 +55,16 @@ def prune(*, before: datetime, batch_size: int = 1000, dry_run: bool = False) ->
 def settled_orders(before: datetime) -> QuerySet[Order]:
     """Orders that were last touched before this moment and about which nothing is open.
 
-    Neither the payment nor a cancel or refund, nothing is due, held or still to be told, and nobody has to look.
+    Neither the payment nor a request, nothing is due, held or still to be told, and nobody has to look.
     """
     closed = ~Q(payment_status__in=Order.OPEN_PAYMENT) | Q(
         payment_status=Order.PaymentStatus.NONE, create_status=Order.CreateStatus.FAILED
     )
     is_open = Q(unfinished=True) | ~Q(needs_attention="")
-    open_cancels = CancelRequest.objects.filter(is_open, order=OuterRef("pk"))
-    open_refunds = RefundRequest.objects.filter(is_open, order=OuterRef("pk"))
+    open_requests = [kind.of(OuterRef("pk")).filter(is_open) for kind in REQUESTS]
     return Order.objects.free(timezone.now()).filter(
         closed,
-        ~Exists(open_cancels),
-        ~Exists(open_refunds),
+        *(~Exists(requests) for requests in open_requests),
         ~Exists(OutboxEvent.objects.filter(order=OuterRef("pk"))),
         updated_at__lt=before,
         needs_attention="",

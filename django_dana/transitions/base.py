@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from django.db import transaction
@@ -12,13 +11,23 @@ from django.utils import timezone
 
 from django_dana import timing
 from django_dana.conf import Account
-from django_dana.models import ApiCall, CancelRequest, Order, OutboundRequest, OutboxEvent, RefundRequest
+from django_dana.models import (
+    REQUESTS,
+    ApiCall,
+    CancelRequest,
+    Order,
+    OrderRequest,
+    OutboundRequest,
+    OutboxEvent,
+    RefundRequest,
+)
 from django_dana.protocol import operations
 from django_dana.protocol.messages import CallResult, StatusReport
 from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
 
 RowT = TypeVar("RowT", bound=OutboundRequest)
+RequestT = TypeVar("RequestT", bound=OrderRequest)
 
 CONTRADICTIONS: Final = (Order.Attention.CONFLICT, Order.Attention.AMOUNT_DIFFERS, Order.Attention.UNKNOWN_STATUS)
 
@@ -30,7 +39,7 @@ _ENDED_BY_FINAL_STATUS: Final = (
 )
 
 #: Attention reasons of an order that come from its requests.
-FROM_REQUESTS: Final = (Order.Attention.CANCEL, Order.Attention.REFUND)
+FROM_REQUESTS: Final = tuple(Order.Attention(kind.operation.key) for kind in REQUESTS)
 
 
 @contextmanager
@@ -62,37 +71,36 @@ class LockedOrder:
         self._stored: dict[int, dict[str, Any]] = {id(order): dict(order.__dict__)}
         self._known = self._facts()
         self._events: list[OutboxEvent] = []
+        self._requests: dict[type[OrderRequest], list[Any]] = {}
 
     # -- its requests and calls -----------------------------------------------------------------------------------
 
-    @cached_property
+    def requests(self, kind: type[RequestT]) -> list[RequestT]:
+        """Return all its requests of a kind, oldest first."""
+        if kind not in self._requests:
+            self._requests[kind] = self._load(kind.of(self.order).order_by("pk"))
+        return self._requests[kind]
+
+    @property
     def cancels(self) -> list[CancelRequest]:
         """All cancel requests, oldest first."""
-        return self._load(self.order.cancel_requests.order_by("pk"))
+        return self.requests(CancelRequest)
 
-    @cached_property
+    @property
     def refunds(self) -> list[RefundRequest]:
         """All refund requests, oldest first."""
-        return self._load(self.order.refund_requests.order_by("pk"))
+        return self.requests(RefundRequest)
 
-    def cancel(self, pk: int) -> CancelRequest:
-        """Return one of its cancel requests."""
-        return next(cancel_request for cancel_request in self.cancels if cancel_request.pk == pk)
-
-    def refund(self, pk: int) -> RefundRequest:
-        """Return one of its refund requests."""
-        return next(refund_request for refund_request in self.refunds if refund_request.pk == pk)
+    @property
+    def all_requests(self) -> list[OrderRequest]:
+        """All requests of any kind."""
+        return [request for kind in REQUESTS for request in self.requests(kind)]
 
     def current(self, row: RowT) -> RowT:
         """Return the order or one of its requests as it is now."""
-        rows: list[Any] = [self.order]
-        if not isinstance(row, Order):
-            rows = self.cancels if isinstance(row, CancelRequest) else self.refunds
-        current: Any = next(current for current in rows if current.pk == row.pk)
-        if current is not self.order:
-            current.order = self.order
-        found: RowT = current
-        return found
+        rows: list[Any] = self.requests(type(row)) if isinstance(row, OrderRequest) else [self.order]
+        current: RowT = next(current for current in rows if current.pk == row.pk)
+        return current
 
     @property
     def is_being_cancelled(self) -> bool:
@@ -109,9 +117,7 @@ class LockedOrder:
     @property
     def has_request_of_unknown_end(self) -> bool:
         """Whether only DANA's answer to a query can tell what became of a cancel or refund."""
-        return any(request.is_end_unknown for request in self.cancels) or any(
-            request.is_end_unknown for request in self.refunds
-        )
+        return any(request.is_end_unknown for request in self.all_requests)
 
     def unseen_calls(self, operation: Operation) -> "list[ApiCall]":
         """Return the calls of an operation whose end nobody saw, oldest first; each may have acted, or still act."""
@@ -134,16 +140,14 @@ class LockedOrder:
         self._take_over_attention_of_requests()
         if self.is_news:
             self.order.revision += 1
-        for row in (self.order, *self._loaded("cancels"), *self._loaded("refunds")):
+        for row in (self.order, *(request for loaded in self._requests.values() for request in loaded)):
             if changed := self._changed_fields(row):
                 row.save(update_fields=[*changed, "updated_at"])
         OutboxEvent.objects.bulk_create(self._events)
 
     def announce(self, name: str, request: OutboundRequest | None = None) -> None:
         """Have the shop hear a signal."""
-        arguments: dict[str, Any] = {}
-        if isinstance(request, CancelRequest | RefundRequest):
-            arguments[f"{request.operation.key}_request"] = request
+        arguments: dict[str, Any] = {request.argument: request} if isinstance(request, OrderRequest) else {}
         self._events.append(OutboxEvent(name=name, order=self.order, **arguments))
 
     def flag_attention(self, reason: Order.Attention) -> None:
@@ -171,6 +175,8 @@ class LockedOrder:
     def _load(self, rows: QuerySet[Any]) -> list[Any]:
         loaded = list(rows)
         self._stored |= {id(row): dict(row.__dict__) for row in loaded}
+        for row in loaded:
+            row.order = self.order
         return loaded
 
     def _changed_fields(self, row: Model) -> list[str]:
@@ -179,23 +185,16 @@ class LockedOrder:
             field.name for field in row._meta.concrete_fields if row.__dict__[field.attname] != stored[field.attname]
         ]
 
-    def _loaded(self, name: str) -> list[Any]:
-        rows: list[Any] = self.__dict__.get(name, [])
-        return rows
-
     def _take_over_attention_of_requests(self) -> None:
         """Show on the order that a cancel or refund needs attention, unless it has a reason of its own."""
         order = self.order
         if order.needs_attention not in ("", *FROM_REQUESTS):
             return
         # without a reason before and without a loaded request nothing can have changed
-        if not self.known_attention and not ("cancels" in self.__dict__ or "refunds" in self.__dict__):
+        if not self.known_attention and not self._requests:
             return
-        order.needs_attention = ""
-        if any(cancel_request.needs_attention for cancel_request in self.cancels):
-            order.needs_attention = Order.Attention.CANCEL
-        elif any(refund_request.needs_attention for refund_request in self.refunds):
-            order.needs_attention = Order.Attention.REFUND
+        keys = (request.operation.key for request in self.all_requests if request.needs_attention)
+        order.needs_attention = next(keys, "")
         if order.needs_attention and order.is_open and order.create_status != Order.CreateStatus.FAILED:
             # the sweep passes over an order that needs attention, so its last query is scheduled here
             order.next_sync_at = order.next_sync_at or max(self.now, order.valid_up_to + timing.GRACE)

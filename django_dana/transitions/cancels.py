@@ -56,6 +56,21 @@ def ended_by_close(locked: LockedOrder, cancel_request: CancelRequest) -> None:
         end_unsent(locked, cancel_request)
 
 
+def ends_unsent(locked: LockedOrder, cancel_request: CancelRequest) -> bool:
+    """Settle a request that must not be sent: the order is closed, or what DANA has may be somebody else's."""
+    order = locked.order
+    if not order.is_open and order.payment_status != Order.PaymentStatus.PAID:
+        ended_by_close(locked, cancel_request)
+        return True
+    if not order.may_be_anothers:
+        return False
+    if order.create_status == Order.CreateStatus.FAILED:
+        time_is_over(locked, cancel_request)
+    else:
+        postponed(locked, cancel_request)
+    return True
+
+
 def end_unsent(locked: LockedOrder, cancel_request: CancelRequest) -> None:
     """End a request that was never sent, and never will be."""
     cancel_request.finish(CancelRequest.Status.ABORTED)

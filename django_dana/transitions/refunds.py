@@ -60,8 +60,16 @@ def time_is_over(locked: LockedOrder, refund_request: RefundRequest) -> None:
         _leave_open(locked, refund_request)
 
 
-def ended_by_close(locked: LockedOrder, refund_request: RefundRequest) -> None:
-    """The order is not paid any more, so nothing is sent; DANA is asked where the request may have acted."""
+def ends_unsent(locked: LockedOrder, refund_request: RefundRequest) -> bool:
+    """Settle a request that must not be sent: the order is not paid any more."""
+    if locked.order.payment_status == Order.PaymentStatus.PAID:
+        return False
+    _end_by_close(locked, refund_request)
+    return True
+
+
+def _end_by_close(locked: LockedOrder, refund_request: RefundRequest) -> None:
+    """End it, or have DANA asked where the request may have acted."""
     if not _was_sent(locked, refund_request):
         _end_unsent(locked, refund_request)
     elif refund_request.pk in _last_doubtful_calls(locked):

@@ -1,6 +1,6 @@
 """What staff decide about what needs attention."""
 
-from django_dana.models import CancelRequest, Order, OutboundRequest, RefundRequest
+from django_dana.models import Order, OutboundRequest
 from django_dana.transitions.base import FROM_REQUESTS, LockedOrder
 
 
@@ -18,8 +18,7 @@ def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
     """Staff have looked: no attention, and for an order no more queries about what it was."""
     order = locked.order
     is_order = isinstance(row, Order)
-    requests: list[CancelRequest | RefundRequest] = [*locked.cancels, *locked.refunds]
-    for request in requests:
+    for request in locked.all_requests:
         is_the_one = type(request) is type(row) and request.pk == row.pk
         if is_the_one or (is_order and order.needs_attention in FROM_REQUESTS):
             request.needs_attention = ""
@@ -35,6 +34,5 @@ def settled_outside(locked: LockedOrder, note: str) -> None:
     locked.order.settled_outside_at = locked.now
     locked.order.settled_outside_note = note
     locked.order.needs_attention = ""
-    requests: list[CancelRequest | RefundRequest] = [*locked.cancels, *locked.refunds]
-    for request in requests:
+    for request in locked.all_requests:
         request.needs_attention = ""

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from django_dana import timing
-from django_dana.models import Order, OutboxEvent
+from django_dana.models import REQUESTS, Order, OutboxEvent
 from django_dana.protocol import operations
 from django_dana.transitions import cancels, refunds
 from django_dana.transitions.base import CONTRADICTIONS, LockedOrder
@@ -47,7 +47,7 @@ def account_unusable(order_id: int) -> None:
     if order.is_open or order.next_sync_at is not None:
         order.next_sync_at = due
         fields.append("next_sync_at")
-    requests = [requests.exclude(next_attempt_at=None) for requests in (order.cancel_requests, order.refund_requests)]
+    requests = [kind.of(order).exclude(next_attempt_at=None) for kind in REQUESTS]
     moved = [rows.update(next_attempt_at=due) for rows in requests]
     # nothing comes to clear the flag where nothing is due
     is_due = len(fields) > 1 or any(moved)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, RefundRequest
+from django_dana.models import REQUESTS, ApiCall, Notification, Order, OrderRequest
 from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
@@ -119,14 +119,13 @@ def _what_comes(order: Order) -> Iterator[str]:
         yield f"the shop is told {event.name} at {_time(event.due_at)} (failed {event.attempts} times)"
 
 
-def _requests(order: Order) -> list[CancelRequest | RefundRequest]:
+def _requests(order: Order) -> list[OrderRequest]:
     """Return the order's requests, oldest first."""
-    rows = (order.cancel_requests, order.refund_requests)
-    requests: list[Any] = [request for found in rows for request in found.select_related("requested_by")]
-    return sorted(requests, key=attrgetter("created_at"))
+    found = [kind.of(order).select_related("requested_by") for kind in REQUESTS]
+    return sorted((request for rows in found for request in rows), key=attrgetter("created_at"))
 
 
-def _name(request: CancelRequest | RefundRequest) -> str:
+def _name(request: OrderRequest) -> str:
     return f"{request.operation.key} #{request.pk}"
 
 
