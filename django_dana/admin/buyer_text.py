@@ -95,33 +95,35 @@ def _given_back() -> str:
 
 
 def _to_be_paid() -> str:
-    return gettext("Your order of %(title)s over %(amount)s can be paid until %(until)s.")
+    return gettext("Your order of %(title)s for %(amount)s can be paid until %(until)s.")
 
 
 def _cancel_under_way() -> str:
-    return gettext("We are cancelling your order of %(title)s over %(amount)s. Please do not pay it any more.")
+    return gettext("We are cancelling your order of %(title)s for %(amount)s. Please do not pay for it any more.")
 
 
 def _cancelled() -> str:
     return gettext(
-        "Your order of %(title)s over %(amount)s was cancelled. If you have paid, your money goes back to where you "
+        "Your order of %(title)s for %(amount)s was cancelled. If you have paid, your money goes back to where you "
         "paid from."
     )
 
 
 def _closed() -> str:
     return gettext(
-        "The time to pay your order of %(title)s over %(amount)s is over, and no payment has reached us. "
+        "The time to pay your order of %(title)s for %(amount)s is over, and no payment has reached us. "
         "Please order again."
     )
 
 
 def _start_again() -> str:
-    return gettext("Your order of %(title)s over %(amount)s could not be sent to DANA. Please order again.")
+    return gettext("Your order of %(title)s for %(amount)s could not be sent to DANA. Please order again.")
 
 
 def _preparing() -> str:
-    return gettext("We are preparing the payment of your order of %(title)s over %(amount)s. It takes a moment.")
+    return gettext(
+        "We are preparing the payment for your order of %(title)s for %(amount)s. This will only take a moment."
+    )
 
 
 def _in_review() -> str:

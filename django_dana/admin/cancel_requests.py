@@ -30,14 +30,14 @@ _TONES = {
 
 def _why_not_sync(cancel_request: CancelRequest) -> Any:
     if cancel_request.status in (CancelRequest.Status.NEW, CancelRequest.Status.SUCCESS):
-        return _("DANA knows nothing more of it than stands here.")
+        return _("DANA has nothing to add to what is shown here.")
     return summary.why_not_sync(cancel_request.order)
 
 
 def _retry(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
     user: Any = request.user
     services.retry_cancel(cancel_request, requested_by=user)
-    return ActionResult(gettext("It is on its way to DANA. This page shows what becomes of it."))
+    return ActionResult(gettext("It is on its way to DANA. This page will show the result."))
 
 
 def _stop(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
@@ -47,7 +47,7 @@ def _stop(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
 
 def _review(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
     services.clear_attention(cancel_request)
-    return ActionResult(gettext("Noted: the cancel request needs no attention any more."))
+    return ActionResult(gettext("Noted: the cancel request no longer needs attention."))
 
 
 #: What may be done about a cancel request, here and on the page of its order.

@@ -51,7 +51,7 @@ class EvidenceAdmin(ReadOnlyAdmin):
 
 def _why_not_review(notification: Notification) -> Any:
     if notification.reviewed_at:
-        return _("Somebody has reviewed it.")
+        return _("It has already been reviewed.")
     fine = (Notification.Outcome.APPLIED, Notification.Outcome.KNOWN, Notification.Outcome.TEST)
     return _("It was applied, so there is nothing to review.") if notification.outcome in fine else None
 
@@ -59,7 +59,7 @@ def _why_not_review(notification: Notification) -> Any:
 def _review(request: HttpRequest, notification: Notification) -> ActionResult:
     notification.reviewed_at = timezone.now()
     notification.save(update_fields=["reviewed_at"])
-    return ActionResult(gettext("Noted: the message needs no attention any more."))
+    return ActionResult(gettext("Noted: the message no longer needs attention."))
 
 
 @admin.register(ApiCall)

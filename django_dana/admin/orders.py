@@ -62,7 +62,7 @@ def _stop(request: HttpRequest, order: Order) -> ActionResult:
 
 def _review(request: HttpRequest, order: Order) -> ActionResult:
     services.clear_attention(order)
-    return ActionResult(gettext("Noted: the order needs no attention any more."))
+    return ActionResult(gettext("Noted: the order no longer needs attention."))
 
 
 def _settle(request: HttpRequest, order: Order) -> ActionResult:
@@ -179,7 +179,7 @@ class OrderAdmin(ReadOnlyAdmin):
         """Yield the links above the list. Each count is bounded, and served by an index."""
         orders = self.get_queryset(request).order_by()
         waits = _bounded(inbox.orders_in_need(orders))
-        yield {"label": gettext("Waits for a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
+        yield {"label": gettext("Needs a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
         if self.may_see(request, CancelRequest):
             url = self.list_of(CancelRequest, unfinished__exact=1)
             yield {
@@ -346,7 +346,7 @@ class OrderAdmin(ReadOnlyAdmin):
             for item in inbox.waiting(self.get_queryset(request).order_by())
             if item.row is None or self.may_see(request, type(item.row), item.row)
         ]
-        return self._page(request, gettext("Waits for a person"), "inbox", items=items)
+        return self._page(request, gettext("Needs a person"), "inbox", items=items)
 
     def _url_of(self, request: HttpRequest, row: Order | Notification | None) -> str:
         if row is not None:
@@ -416,7 +416,7 @@ class OrderAdmin(ReadOnlyAdmin):
                 self._ask_for(request, order, form)
                 done += 1
             except giving_back.StaleForm:
-                message = gettext("%(order)s has changed meanwhile; nothing was sent for it.") % {"order": order}
+                message = gettext("%(order)s has changed in the meantime; nothing was sent for it.") % {"order": order}
                 self.message_user(request, message, messages.WARNING)
             except ValidationError as refusal:
                 self.message_user(request, f"{order}: {' '.join(refusal.messages)}", messages.ERROR)
@@ -464,7 +464,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     def _give_back(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> HttpResponse:
         self._ask_for(request, order, form)
-        self.message_user(request, gettext("It is on its way to DANA. This page shows what becomes of it."))
+        self.message_user(request, gettext("It is on its way to DANA. This page will show the result."))
         return HttpResponseRedirect(self.address("change", order.pk))
 
     def _ask_for(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> None:

@@ -124,7 +124,7 @@ def _orders_plot(dates: Sequence[date], by_day: dict[date, dict[str, Any]]) -> P
         Series(_("paid"), "good", numbers("paid")),
         Series(_("given back"), "bad", numbers("given_back")),
     ]
-    return _plot(charts.bars, _("Orders a day"), dates, series, 0)
+    return _plot(charts.bars, _("Orders per day"), dates, series, 0)
 
 
 def _seconds_plot(
@@ -134,8 +134,8 @@ def _seconds_plot(
     for day, value in found:
         by_day[day].append(value)
     series = [
-        Series(_("half of them within"), "calm", [median(by_day[day]) if by_day[day] else None for day in dates]),
-        Series(_("95 % of them within"), "bad", [_most(by_day[day]) if by_day[day] else None for day in dates]),
+        Series(_("half within"), "calm", [median(by_day[day]) if by_day[day] else None for day in dates]),
+        Series(_("95 percent within"), "bad", [_most(by_day[day]) if by_day[day] else None for day in dates]),
     ]
     return _plot(charts.lines, title, dates, series, digits)
 

@@ -219,7 +219,7 @@ def _end_of(call: ApiCall) -> tuple[str, str]:
     """Return what came of a call, in words, and how it looks."""
     rule = call.rule
     if call.duration_ms is None and rule is None:
-        return gettext("%s: the end of this call is not known") % call.get_operation_display(), Tone.WAIT
+        return gettext("%s: how this call ended is not known") % call.get_operation_display(), Tone.WAIT
     if rule is None:
         return f"{call.get_operation_display()}: {call.response_message or call.error}", Tone.CALM
     if rule.code == response_codes.NO_REPLY:
@@ -232,9 +232,9 @@ def _end_of(call: ApiCall) -> tuple[str, str]:
 
 
 _DONE: Final[dict[str, "_StrOrPromise"]] = {
-    operations.CREATE_ORDER.key: _("DANA took the order"),
-    operations.CANCEL_ORDER.key: _("DANA took the cancel"),
-    operations.REFUND_ORDER.key: _("DANA took the refund"),
+    operations.CREATE_ORDER.key: _("DANA accepted the order"),
+    operations.CANCEL_ORDER.key: _("DANA accepted the cancellation"),
+    operations.REFUND_ORDER.key: _("DANA accepted the refund"),
     operations.QUERY_PAYMENT.key: _("DANA was asked, and answered"),
 }
 
@@ -250,7 +250,7 @@ _REPORTED: Final = {
 
 
 def _message(row: Notification, *, with_evidence: bool) -> Entry:
-    signature = gettext("signature good") if row.verified else gettext("signature not good")
+    signature = gettext("signature valid") if row.verified else gettext("signature invalid")
     is_fine = row.outcome in (Notification.Outcome.APPLIED, Notification.Outcome.KNOWN)
     evidence = [(_("body"), pretty_text(row.body)), (_("headers"), pretty_value(row.headers))] if with_evidence else []
     return Entry(

@@ -100,7 +100,7 @@ def _key_of(request: Request) -> str | None:
     if not key or len(key) > LONGEST_KEY or not (key.isascii() and key.isprintable()):
         raise ValidationError({HEADER: [_("Give a key of 1 to 255 printable ASCII characters.")]})
     if getattr(request.user, "pk", None) is None:
-        raise ValidationError({HEADER: [_("A key belongs to a user with an id, which this one has not.")]})
+        raise ValidationError({HEADER: [_("A key needs a user with an id; this user has none.")]})
     return key
 
 

@@ -37,7 +37,7 @@ class NewestFirst(CursorPagination):
         try:
             return super().paginate_queryset(queryset, request, view)
         except (ValueError, OverflowError):
-            raise ValidationError({"cursor": [_("Take the cursor from next or previous.")]}) from None
+            raise ValidationError({"cursor": [_("Use the cursor from next or previous.")]}) from None
 
     def decode_cursor(self, request: Request) -> Any:
         """Return the position in a request, if it has one.

@@ -37,7 +37,7 @@ class Ambiguous(APIException):
     """Several merchants have an order under one reference."""
 
     status_code = 409
-    default_detail = _("Several orders have this reference. Take the public_id instead.")
+    default_detail = _("Several orders have this reference. Use the public_id instead.")
     default_code = "ambiguous"
 
 

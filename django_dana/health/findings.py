@@ -194,9 +194,12 @@ def sweeps(now: datetime) -> Iterator[Finding]:
         level = Level.OK
         text = _("%(subject)s ended %(age)s ago.")
         if since is None:
-            level, text = Level.ERROR, _("%(subject)s was never seen: does beat, or cron, run?")
+            level, text = Level.ERROR, _("%(subject)s was never seen: is beat (or cron) running?")
         elif now - since > longest:
-            level, text = Level.ERROR, _("%(subject)s was not seen for %(age)s: do beat, or cron, and the workers run?")
+            level, text = (
+                Level.ERROR,
+                _("%(subject)s was not seen for %(age)s: are beat (or cron) and the workers running?"),
+            )
         yield Finding(check="sweeps", subject=name, level=level, since=since, checked_at=now, text=text)
 
 
@@ -310,7 +313,7 @@ def receivers(now: datetime) -> Iterator[Finding]:
             text=_("A receiver of %(subject)s fails: %(count)s not told, the oldest for %(age)s."),
         )
     if not failing:
-        yield Finding(check="receivers", checked_at=now, text=_("No receiver fails."))
+        yield Finding(check="receivers", checked_at=now, text=_("No receiver is failing."))
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------
@@ -346,7 +349,7 @@ def calls(now: datetime) -> Iterator[Finding]:
             text=_("None of the last %(count)s calls had success at DANA, the first %(age)s ago."),
         )
     if not failing:
-        yield Finding(check="calls", checked_at=now, text=_("Calls to DANA have success, or there were few."))
+        yield Finding(check="calls", checked_at=now, text=_("Calls to DANA succeed, or there were too few to judge."))
 
 
 def _are_failing(ended: list[ApiCall]) -> bool:
@@ -397,7 +400,7 @@ def attention(now: datetime) -> Iterator[Finding]:
                     text=_("%(count)s need a person to look: %(subject)s."),
                 )
     if not found:
-        yield Finding(check="attention", checked_at=now, text=_("Nothing needs a person to look."))
+        yield Finding(check="attention", checked_at=now, text=_("Nothing needs attention."))
 
 
 # -- messages ---------------------------------------------------------------------------------------------------------
@@ -438,7 +441,7 @@ def messages(now: datetime) -> Iterator[Finding]:
             text=text,
         )
     if not last_heard and not unheard:
-        yield Finding(check="messages", checked_at=now, text=_("No message from DANA is kept."))
+        yield Finding(check="messages", checked_at=now, text=_("No message from DANA is stored."))
 
 
 def _unheard(now: datetime) -> dict[str, int]:

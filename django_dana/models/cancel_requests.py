@@ -87,7 +87,7 @@ class CancelRequest(OrderRequest):
         if self.status == self.Status.NEW:
             return gettext("The request is on its way to DANA; there is nothing to do.")
         if self.was_never_sent:
-            return gettext("This request was never sent to DANA. The order ended otherwise before it could be.")
+            return gettext("This request was never sent to DANA. The order had already ended in another way.")
         if self.needs_attention == self.Attention.NOT_CANCELLED:
             return gettext("DANA says that the order is not cancelled. You can send the same request again.")
         if self.outcome_ambiguous:

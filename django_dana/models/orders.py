@@ -93,7 +93,7 @@ class OrderState(models.TextChoices):
     REFUNDED = "refunded", _("refunded")
     EXPIRED = "expired", _("expired")
     REFUSED = "refused", _("refused by DANA")
-    START_AGAIN = "start_again", _("to be started again")
+    START_AGAIN = "start_again", _("must be started again")
 
 
 class Order(OutboundRequest):
@@ -135,7 +135,7 @@ class Order(OutboundRequest):
         ACCOUNT_REFUSED = "account_refused", _("DANA refuses the account")
         NO_ADDRESS = "no_address", _("no address to pay at")
         UNSETTLED = "unsettled", _("no final answer from DANA")
-        CANCEL = "cancel", _("a cancel did not happen")
+        CANCEL = "cancel", _("a cancellation did not happen")
         REFUND = "refund", _("a refund did not happen")
 
     #: The states from which a payment can still go anywhere.
@@ -383,7 +383,7 @@ class Order(OutboundRequest):
         if may_be_delivered and (sentence := self._cancel_step()):
             return sentence
         if self.needs_attention == self.Attention.AMOUNT_DIFFERS and self.paid_at:
-            return gettext("DANA now reports another amount than the one that was paid. Look it up at DANA.")
+            return gettext("DANA now reports a different amount from the one that was paid. Look it up at DANA.")
         # why DANA refuses the account stands in the advice of the refusal
         is_refused = self.needs_attention == self.Attention.ACCOUNT_REFUSED and self.rule is not None
         if self.needs_attention and not is_refused:
@@ -459,7 +459,7 @@ _ATTENTION_STEPS: Final = {
     Order.Attention.UNSETTLED: _(
         "DANA gave no final answer for seven days. Look the order up at DANA, then ask DANA again from here."
     ),
-    Order.Attention.CANCEL: _("A cancel of this order did not happen. See the cancel request for what to do."),
+    Order.Attention.CANCEL: _("This order was not cancelled as requested. See the cancel request for what to do."),
     Order.Attention.REFUND: _("A refund of this order did not happen. See the refund request for what to do."),
 }
 

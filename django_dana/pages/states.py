@@ -52,7 +52,7 @@ PAYABLE: Final = State(
 PROMPTED: Final = replace(
     PAYABLE,
     heading=_("Confirm on your phone"),
-    sentence=_("Confirm this amount in the app of your wallet; the page then shows that it arrived."),
+    sentence=_("Confirm this amount in your wallet app; the page then shows that it arrived."),
 )
 CONFIRMING: Final = State(
     OrderState.CONFIRMING,
@@ -76,8 +76,8 @@ CANCELLING: Final = State(
     OrderState.CANCELLING,
     _("Being cancelled"),
     _(
-        "This order is being cancelled. Please do not pay it any more. If you have paid, your money goes back to you "
-        "as soon as DANA has confirmed it."
+        "This order is being cancelled. Please do not pay for it any more. If you have paid, your money goes back to "
+        "you as soon as DANA has confirmed it."
     ),
 )
 CANCELLED: Final = State(

@@ -9,7 +9,7 @@ from django_dana.transitions import locked_order, reviews
 
 
 def clear_attention(row: OutboundRequest) -> None:
-    """Note that staff have looked, so that the row needs no attention any more.
+    """Note that staff have looked, so that the row no longer needs attention.
 
     Raises:
         ValidationError: DANA is being asked, and only its answer may end this.

@@ -97,7 +97,7 @@ def _receivers(orders: QuerySet[Order]) -> Iterator[Waiting]:
             since=event.created_at,
             what=f"{event.order.partner_reference_no} · {event.order.title}",
             cause=gettext("The shop's own code for “%(name)s” failed %(times)d times: %(error)s.") % facts,
-            act=gettext("Have the shop's code mended; it is called again by itself"),
+            act=gettext("Have the shop's code fixed; it is called again automatically"),
             row=event.order,
             badge=gettext("shop not told"),
         )
@@ -129,7 +129,7 @@ def _refused_messages() -> Iterator[Waiting]:
     )
     yield Waiting(
         since=first.received_at,
-        what=gettext("Messages without a good signature"),
+        what=gettext("Messages without a valid signature"),
         cause=text % number,
         act=gettext("Look at them"),
         row=None,

@@ -186,7 +186,7 @@ def check_permission(user: AbstractBaseUser | None, permission: str) -> None:
 _REFUSED_TO: Final = {
     CANCEL_PERMISSION: _("You may not cancel orders."),
     REFUND_PERMISSION: _("You may not refund orders."),
-    SETTLE_PERMISSION: _("You may not settle orders outside DANA."),
+    SETTLE_PERMISSION: _("You do not have permission to mark orders as settled outside DANA."),
 }
 
 

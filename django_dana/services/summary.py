@@ -366,7 +366,7 @@ def _of_running(order: Order, requests: list[Request]) -> _Standing | None:
         badge=_("refund under way") if is_paid else _("cancel under way"),
         tone=Tone.WAIT,
         sentence=_asked_for(running, gettext("DANA has not confirmed it yet.")),
-        advice=gettext("Do not deliver, and do not refund by other means. This page shows what becomes of it."),
+        advice=gettext("Do not deliver, and do not refund by other means. This page will show the result."),
         request=running,
     )
 

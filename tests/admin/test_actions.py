@@ -341,7 +341,7 @@ def test_what_dana_still_has_to_say_can_not_be_marked(staff: Client) -> None:
 def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
     cancel_request = aborted(paid(), status="failed", needs_attention="refused")
     response = staff.post(cancel_page(cancel_request, "review"), NOTE, follow=True)
-    assert messages_on(response) == ["Noted: the cancel request needs no attention any more."]
+    assert messages_on(response) == ["Noted: the cancel request no longer needs attention."]
     assert fresh_cancel(cancel_request).needs_attention == ""
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (
         clerk,

@@ -101,7 +101,7 @@ def test_give_money_back(staff: Client, clerk: User, dana: Wire) -> None:
     response = ask(staff, order, note="Buyer phoned twice.")
     cancel_request = CancelRequest.objects.get()
     assert response.redirect_chain == [(page(order), 302)]
-    assert messages_on(response) == ["It is on its way to DANA. This page shows what becomes of it."]
+    assert messages_on(response) == ["It is on its way to DANA. This page will show the result."]
     assert (cancel_request.reason, cancel_request.requested_by) == ("Stok habis", clerk)
     assert "Buyer phoned" not in cancel_request.request_body
     html = text(response)

@@ -117,7 +117,7 @@ def test_a_message_that_was_reviewed_waits_no_longer(staff: Client) -> None:
 def test_the_list_leads_there_with_counts(staff: Client) -> None:
     one_of_each()
     links = {link["label"]: link["count"] for link in staff.get(ORDERS).context["links"]}
-    assert links == {"Waits for a person": 2, "Refunds under way": 0, "Messages not applied": 1, "Overview": None}
+    assert links == {"Needs a person": 2, "Refunds under way": 0, "Messages not applied": 1, "Overview": None}
     for link in staff.get(ORDERS).context["links"]:
         assert staff.get(link["url"]).status_code == 200, link
 
@@ -195,7 +195,7 @@ def test_one_that_changed_meanwhile_is_left_alone(staff: Client) -> None:
     data = versions(staff.post(ORDERS, chosen(first, second)))
     Order.objects.filter(pk=first.pk).update(payment_status="paid", paid_at=timezone.now())
     response = staff.post(ORDERS, chosen(first, second, confirmed="yes", reason="x", **data), follow=True)
-    assert messages_on(response)[0] == f"{first} has changed meanwhile; nothing was sent for it."
+    assert messages_on(response)[0] == f"{first} has changed in the meantime; nothing was sent for it."
     assert CancelRequest.objects.get().order == second
 
 

@@ -93,7 +93,7 @@ def test_who_sees_only_the_order_can_do_all_about_its_refund(refunds: Client) ->
     assert refunds.get(cancel_page(cancel_request)).status_code == 403
     response = refunds.post(act_on(cancel_request, "retry"), follow=True)
     assert response.redirect_chain == [(page(cancel_request.order), 302)]
-    assert messages_on(response) == ["It is on its way to DANA. This page shows what becomes of it."]
+    assert messages_on(response) == ["It is on its way to DANA. This page will show the result."]
     assert fresh_cancel(cancel_request).status == "new"
     assert LogEntry.objects.get().change_message == f"Send again {cancel_request}"
 
@@ -257,7 +257,7 @@ def test_everything_that_happened_stands_in_order(staff: Client, clerk: User) ->
     response = staff.get(page(order))
     assert lines(response) == [
         "Order created",
-        "DANA took the order",
+        "DANA accepted the order",
         "Paid: Rp15,000.00",
         "DANA reports: paid",
         "clerk asked for a refund",

@@ -38,7 +38,7 @@ def _send(items: Sequence[Waiting], addresses: Sequence[str]) -> None:
 
 def _subject(number: int) -> str:
     if not number:
-        return gettext("DANA: nothing waits for a person")
+        return gettext("DANA: nothing needs attention")
     return ngettext("DANA: %d thing waits for a person", "DANA: %d things wait for a person", number) % number
 
 
