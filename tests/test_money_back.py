@@ -184,7 +184,7 @@ def sweep_until(end: datetime, order: Order, traveller: time_machine.Traveller) 
     sweep()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     todo=st.lists(steps, min_size=1, max_size=6),
     fates=st.lists(st.sampled_from(FATES), max_size=8),
@@ -221,7 +221,9 @@ def test_no_more_goes_back_than_was_paid_and_a_week_later_we_know_it(
         return
     assert order.payment_status == ("refunded" if books.refunded == AMOUNT else "paid")
     assert order.refunded_amount == books.refunded
-    assert {number for number, status in ours.items() if status == "success"} == set(books.refunds)
+    successes = {number for number, status in ours.items() if status == "success"}
+    # a refund made elsewhere may look like one of ours that DANA never got; the sum is right all the same
+    assert successes == set(books.refunds) if not books.foreign else successes >= set(books.refunds)
     assert "new" not in ours.values()
     bodies = [json.loads(body) for body in dana.bodies(REFUND_PATH)]
     assert len({body["partnerRefundNo"] for body in bodies}) == len({json.dumps(body) for body in bodies})
