@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from django_dana import gateway, services, tasks, timing
 from django_dana.models import CancelRequest, Order
-from django_dana.pages import states, views
+from django_dana.pages import asking, states, views
 from django_dana.protocol.payment_methods import PayOption
 from tests import wire as w
 from tests.conftest import Clock
@@ -288,6 +288,7 @@ def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_question
     html = load(client, order).content.decode()
     assert '<header class="shop"><a href="/">Kopi &amp; Kawan</a></header>' in html
     assert " Kopi &amp; Kawan</title>" in html
+    order = payable(payment_status="paid")
     settings.DANA = {}
     html = load(client, order).content.decode()
     assert '<header class="shop">' not in html
@@ -585,14 +586,14 @@ def test_a_page_waits_for_dana_no_longer_than_its_own_time_out(
 
 def test_so_many_questions_at_once_and_no_more(client: Client, dana: Wire) -> None:
     order = created_order(dana)
-    for _ in range(views.ASK_AT_ONCE):
-        assert views._asking.acquire(blocking=False)
+    for _ in range(asking.ASK_AT_ONCE):
+        assert asking._asking.acquire(blocking=False)
     try:
         assert shown_state(come_back(client, order)) == "confirming"
         assert dana.bodies(QUERY_PATH) == []
     finally:
-        for _ in range(views.ASK_AT_ONCE):
-            views._asking.release()
+        for _ in range(asking.ASK_AT_ONCE):
+            asking._asking.release()
     dana.play(w.status("00", amount="15000.00"))
     assert shown_state(come_back(client, order)) == "paid"
 

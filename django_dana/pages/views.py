@@ -5,8 +5,6 @@ since they may ask DANA. The documentation page *The buyer's pages* lists what t
 they can replace.
 """
 
-import logging
-import threading
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +12,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zlib import crc32
 
-from django import db
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -26,19 +23,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from django_dana import conf, services, timing, validation
+from django_dana import conf, validation
 from django_dana.display import payment_method, price
 from django_dana.models import CancelRequest, Order, RefundRequest
-from django_dana.pages import codes, states
+from django_dana.pages import asking, codes, states
 from django_dana.pages.states import State
 from django_dana.protocol import payment_methods
 from django_dana.protocol.payment_methods import Address, PaymentMethod, ShownAs, promised_address
-
-logger = logging.getLogger(__name__)
-
-#: So many questions of pages run at once in a process; the page of the next buyer says what is known. So a DANA that
-#: hangs takes no more threads than this from the shop.
-ASK_AT_ONCE: Final = 4
 
 #: After so many reloads, about half an hour, a page waits for its reader: a forgotten tab must not go on for ever.
 MAX_RELOADS: Final = 100
@@ -47,8 +38,6 @@ MAX_RELOADS: Final = 100
 _RELOAD_CODE_AFTER: Final = 15
 _LONGEST_RELOAD: Final = 30
 _FORWARD_AFTER: Final = 5
-
-_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
 
 
 @method_decorator([transaction.non_atomic_requests, login_not_required, never_cache], name="dispatch")
@@ -76,7 +65,7 @@ class BuyerPage(View):
         order = get_object_or_404(Order, public_id=public_id)
         state = states.state_of(order)
         if request.method == "GET" and self.is_worth_asking(order, state):
-            order = _ask(order)
+            order = asking.ask(order)
             state = states.state_of(order)
         if "poll" in request.GET:
             return JsonResponse({"key": self.key(order, state)})
@@ -119,7 +108,7 @@ class PayView(BuyerPage):
     def is_worth_asking(self, order: Order, state: State) -> bool:
         """Whether the buyer confirms on a phone, so that nothing leads through the return page."""
         is_prompted = promised_address(order.pay_option_details) is Address.NONE
-        return is_prompted and state.name in ("payable", "confirming") and _is_worth_asking(order)
+        return is_prompted and state.name in ("payable", "confirming") and asking.is_worth_asking(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return another word where the page is about to send the buyer on."""
@@ -148,7 +137,7 @@ class ReturnView(BuyerPage):
 
     def is_worth_asking(self, order: Order, state: State) -> bool:
         """Whether the buyer may have paid."""
-        return state.name in ("payable", "confirming") and _is_worth_asking(order)
+        return state.name in ("payable", "confirming") and asking.is_worth_asking(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return the word for what this page makes of the state."""
@@ -211,28 +200,6 @@ def _end_of_phone(order: Order) -> str:
     details: list[dict[str, Any]] = order.pay_option_details
     number = next((d["additionalInfo"].get("phoneNumber", "") for d in details if "additionalInfo" in d), "")
     return str(number)[-3:]
-
-
-def _is_worth_asking(order: Order) -> bool:
-    """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
-    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
-        return False
-    return order.last_sync_at is None or order.last_sync_at <= timezone.now() - timing.PAGE_ASKS_EVERY
-
-
-def _ask(order: Order) -> Order:
-    if not _asking.acquire(blocking=False):
-        return order
-    try:
-        return services.sync_order(order, not_within=timing.PAGE_ASKS_EVERY, timeout=timing.PAGE_WAITS)
-    except db.Error:
-        raise
-    except Exception:
-        # the page says what is known anyway; the workers go on asking
-        logger.exception("DANA could not be asked about order %s", order.pk)
-        return order
-    finally:
-        _asking.release()
 
 
 def _paid_with(order: Order) -> str:

@@ -1,6 +1,7 @@
 """``manage.py dana_simulator``."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -135,3 +136,27 @@ def test_several_accounts__production_is_not_served(settings: Any) -> None:
     assert "serves one: merchant M-ONE, partner P-ONE" in out.getvalue()
     assert "serves two: merchant M-TWO, partner P-TWO" in out.getvalue()
     assert "REAL" not in out.getvalue()
+
+
+@pytest.mark.usefixtures("ends_at_once")
+def test_beyond_this_machine__warns_and_gives_a_token() -> None:
+    out = StringIO()
+
+    call_command("dana_simulator", host="0.0.0.0", port=0, control_token="a b", stdout=out)  # noqa: S104
+
+    assert "It can be reached from beyond this machine" in out.getvalue()
+    assert "/?token=a+b" in out.getvalue()
+    assert "Authorization: Bearer a b" in out.getvalue()
+
+
+@pytest.mark.usefixtures("ends_at_once")
+def test_on_this_machine__no_warning_no_token_but_a_seed() -> None:
+    out = StringIO()
+
+    call_command("dana_simulator", port=0, stdout=out)
+    call_command("dana_simulator", port=0, seed=7, stdout=out)
+
+    assert "beyond this machine" not in out.getvalue()
+    assert "token" not in out.getvalue()
+    first, second = re.findall(r"--seed (\d+)", out.getvalue())
+    assert first != second == "7"

@@ -106,6 +106,8 @@ def test_control__faults_behaviour_clock(dana: Simulator, shop: Shop) -> None:
         ("POST", "orders/pay", {}, 400),
         ("POST", "orders/pay", {"reference": "INV-1", "copies": 101}, 400),
         ("POST", "orders/notify", {"reference": "INV-1", "copies": 0}, 400),
+        ("POST", "orders/refund", {"reference": "INV-1"}, 409),
+        ("POST", "orders/refund", {"reference": "INV-1", "amount": 5}, 400),
         ("POST", "behaviour", {"nothing": 1}, 400),
         ("POST", "clock/advance", {"seconds": "soon"}, 400),
         ("POST", "clock/advance", {"seconds": None}, 400),

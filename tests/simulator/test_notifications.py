@@ -1,7 +1,7 @@
 """Finish Notify: what it says, who signed it, and how often it is said."""
 
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -230,15 +230,18 @@ def test_merchants_cancel__as_the_behaviour_says(
     assert len(listener.heard) == count
 
 
-def test_refund__as_the_behaviour_says(dana: Simulator, shop: Shop, listener: Listener) -> None:
-    dana.change_behaviour(notify_on_refund=True)
+@pytest.mark.parametrize(("notify", "count"), [(False, 1), (True, 2)])
+def test_refund__as_the_behaviour_says(
+    dana: Simulator, shop: Shop, listener: Listener, *, notify: bool, count: int
+) -> None:
+    dana.change_behaviour(notify_on_refund=notify)
     shop.create("INV-1")
     dana.order("INV-1").pay()
 
     answered(shop.call("refund", shop.refund("INV-1")), "2005800")
 
     assert dana.wait_for_notifications()
-    assert len(listener.heard) == 2
+    assert len(listener.heard) == count
 
 
 def test_paid_after_it_was_cancelled(dana: Simulator, shop: Shop, listener: Listener) -> None:
@@ -323,6 +326,7 @@ def test_close__does_not_wait_for_what_is_scheduled(shop: Shop, dana: Simulator)
 
 def test_behaviour__from_json() -> None:
     behaviour = Behaviour().changed({"notify_delays": [0, 1], "order_lifetime": None, "highest_amount": "5.00"})
+    assert behaviour.changed({"refund_window": 60}).refund_window == timedelta(minutes=1)
 
     assert behaviour.notify_delays == (0.0, 1.0)
     assert Behaviour().changed(behaviour.as_json()) == behaviour
@@ -343,6 +347,8 @@ def test_behaviour__from_json() -> None:
         {"highest_amount": "NaN"},
         {"consult_success": "abc"},
         {"refunded_status": ""},
+        {"refund_window": -1},
+        {"excess_refund": "4035815"},
     ],
 )
 def test_behaviour__refused(changes: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ def answer(engine: Engine, endpoint: Endpoint, request: Request, call: Call) -> 
         reply = _faulty_reply(endpoint, request, call, late, reply) or reply
         delivery = _delivery(late)
     _delay(engine, late, request, call)
-    reply = reply or Reply(500, b"")
+    if reply is None:
+        return Reply(500, b"", delivery=delivery)
     call.http_status = reply.status
     call.response_body = reply.body.decode("utf-8", "replace")
     timestamp = jakarta_time(engine.clock.now() + timedelta(seconds=_seconds(drawn, "clock_skew")))

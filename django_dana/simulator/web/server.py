@@ -44,7 +44,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             closing: set when replies that sleep shall wake up.
 
         Raises:
-            OSError: the address can't be had.
+            OSError: the address can't be bound.
         """
         self.app = app
         self.closing = closing

@@ -138,10 +138,12 @@ class Story:
             self.shop.url, _find(r'href="(/admin/django_dana/order/\d+/change/[^"]*)"', orders.text, "the order")
         )
         order = self._get(self.staff, order_url)
-        cancel_url = urljoin(order_url, _find(r'href="([^"]*/cancel/[^"]*)"', order.text, "Cancel and refund"))
+        cancel_url = urljoin(order_url, _find(r'href="([^"]*/give-back/[^"]*)"', order.text, "Give money back"))
         confirm = self._get(self.staff, cancel_url)
-        done = self._post_form(self.staff, confirm, cancel_url, {"reason": "stock ran out"}, follow=True)
-        if not done.ok or "/cancelrequest/" not in done.url:
+        version = _find(r'name="version" value="([^"]+)"', confirm.text, "what the form is about")
+        data = {"reason": "stock ran out", "version": version}
+        done = self._post_form(self.staff, confirm, cancel_url, data, follow=True)
+        if not done.ok or done.url == cancel_url:
             raise DemoError(f"Cancelling led to {done.status_code} at {done.url}.")
         return done.url
 

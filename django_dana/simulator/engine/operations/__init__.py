@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django_dana.protocol import operations
+from django_dana.protocol.operations import Operation
 from django_dana.simulator.engine import fields
 from django_dana.simulator.engine.operations.cancel_order import cancel
 from django_dana.simulator.engine.operations.consult_pay import consult
@@ -46,33 +48,32 @@ class Endpoint:
         return self.own_number or self.reference
 
 
+def _names(operation: Operation) -> tuple[str, str, str]:
+    return operation.key, operation.path, operation.service_code
+
+
 ENDPOINTS: Final = (
     Endpoint(
-        "create",
-        "/payment-gateway/v1.0/debit/payment-host-to-host.htm",
-        "54",
+        *_names(operations.CREATE_ORDER),
         fields.create_order,
         create,
         reference="partnerReferenceNo",
     ),
     Endpoint(
-        "query",
-        "/payment-gateway/v1.0/debit/status.htm",
-        "55",
+        *_names(operations.QUERY_PAYMENT),
         fields.query_payment,
         query,
         repeated=("originalReferenceNo", "serviceCode"),
     ),
-    Endpoint("cancel", "/payment-gateway/v1.0/debit/cancel.htm", "57", fields.cancel_order, cancel),
+    Endpoint(*_names(operations.CANCEL_ORDER), fields.cancel_order, cancel),
     Endpoint(
-        "refund",
-        "/payment-gateway/v1.0/debit/refund.htm",
-        "58",
+        *_names(operations.REFUND_ORDER),
         fields.refund_order,
         refund,
         own_number="partnerRefundNo",
         repeated=("partnerRefundNo",),
     ),
+    # Consult Pay, which this package never calls
     Endpoint(
         "consult",
         "/v1.0/payment-gateway/consult-pay.htm",
