@@ -283,8 +283,9 @@ def test_it_speaks_the_buyers_language(client: Client, language: str, price: str
 
 @pytest.mark.parametrize("load", [pay, come_back])
 def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_questions: None) -> None:
+    order = payable(payment_status="paid")
     settings.DANA = account_with(SHOP_NAME="Kopi & Kawan")
-    html = load(client, payable(payment_status="paid")).content.decode()
+    html = load(client, order).content.decode()
     assert '<header class="shop"><a href="/">Kopi &amp; Kawan</a></header>' in html
     assert " Kopi &amp; Kawan</title>" in html
     order = payable(payment_status="paid")
