@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
@@ -22,14 +22,16 @@ from django_dana import conf, timing
 from django_dana.client import Client, Credentials, client_for
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.models import ApiCall, CancelRequest, Order, RefundRequest
 from django_dana.models.evidence import MAX_KEPT
 from django_dana.protocol import operations, response_codes, signing
 from django_dana.protocol.messages import CallResult, QueryPayment, StatusReport
 from django_dana.protocol.operations import Operation
-from django_dana.transitions import LockedOrder, cancels, creates, locked_order, payments, syncs
+from django_dana.transitions import LockedOrder, cancels, creates, locked_order, payments, refunds, syncs
 
 logger = logging.getLogger(__name__)
+
+_Request = TypeVar("_Request", CancelRequest, RefundRequest)
 
 _LOST: Final = "the worker ended before the answer was recorded"
 
@@ -70,7 +72,7 @@ def attempt_cancel(cancel_request_id: int) -> bool:
     """
     cancel_request = CancelRequest.objects.get(pk=cancel_request_id)
     if cancel_request.next_attempt_at and cancel_request.give_up_at <= timezone.now():
-        return _give_up(cancel_request)
+        return _give_up(cancel_request, cancels.time_is_over)
 
     def prepare(locked: LockedOrder) -> str | None:
         request = locked.cancel(cancel_request_id)
@@ -90,13 +92,42 @@ def attempt_cancel(cancel_request_id: int) -> bool:
     return _call(operations.CANCEL_ORDER, cancel_request.order_id, prepare, record, cancel_request_id=cancel_request_id)
 
 
+def attempt_refund(refund_request_id: int) -> bool:
+    """Make the refund call that is due for this request, if one is, and record its outcome.
+
+    Returns:
+        Whether a call was made.
+    """
+    refund_request = RefundRequest.objects.get(pk=refund_request_id)
+    if refund_request.next_attempt_at and refund_request.give_up_at <= timezone.now():
+        return _give_up(refund_request, refunds.time_is_over)
+
+    def prepare(locked: LockedOrder) -> str | None:
+        request = locked.refund(refund_request_id)
+        if not _is_due(request.next_attempt_at, locked.now):
+            return None
+        if locked.order.payment_status != Order.PaymentStatus.PAID:
+            refunds.ended_by_close(locked, request)
+            return None
+        if request.status == RefundRequest.Status.NEW and request.attempts >= locked.account.max_attempts:
+            refunds.answered(locked, request, CallResult(rule=request.operation.codes.no_reply))
+            return None
+        request.attempts += 1
+        return request.request_body
+
+    def record(locked: LockedOrder, result: CallResult, lease: _Lease) -> None:
+        refunds.answered(locked, locked.refund(refund_request_id), result)
+
+    return _call(operations.REFUND_ORDER, refund_request.order_id, prepare, record, refund_request_id=refund_request_id)
+
+
 def sync(order_id: int, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> bool:
     """Ask DANA what became of an order (Query Payment) and apply its answer.
 
     Args:
         order_id: the order.
         not_within: don't ask if the last query is younger than this.
-        timeout: seconds for the whole call, instead of the account's.
+        timeout: seconds for the whole call, instead of the account's; given by pages, which must not be held up.
 
     Returns:
         Whether DANA was asked.
@@ -157,16 +188,16 @@ def _apply_answer(locked: LockedOrder, result: CallResult, lease: "_Lease") -> N
     syncs.ended(locked)
 
 
-def _give_up(cancel_request: CancelRequest) -> bool:
-    """End a cancel whose time is over, after DANA was asked and its answer left it open."""
-    asked = sync(cancel_request.order_id)
-    context = asked and _context_for(cancel_request.order_id)
+def _give_up(request: _Request, time_is_over: Callable[[LockedOrder, _Request], None]) -> bool:
+    """End a cancel or refund whose time is over, after DANA was asked and its answer left it open."""
+    asked = sync(request.order_id)
+    context = asked and _context_for(request.order_id)
     if context:
-        with locked_order(cancel_request.order_id, context.account) as locked:
-            request = locked.cancel(cancel_request.pk)
+        with locked_order(request.order_id, context.account) as locked:
+            request = locked.current(request)
             # meanwhile staff may have sent it again, with a time of its own
             if request.give_up_at <= locked.now:
-                cancels.time_is_over(locked, request)
+                time_is_over(locked, request)
     return asked
 
 
@@ -205,7 +236,7 @@ def _call(
     timeout: float | None = None,
     **request_id: int,
 ) -> bool:
-    context = _context_for(order_id)
+    context = _context_for(order_id, is_workers=timeout is None)
     lease = context and _acquire_lease(operation, order_id, context, prepare, request_id)
     if not context or not lease:
         return False
@@ -218,8 +249,12 @@ def _call(
     return True
 
 
-def _context_for(order_id: int) -> _Context | None:
-    """Return what a call for this order needs, or None (noted on the order) where its account allows no call."""
+def _context_for(order_id: int, *, is_workers: bool = True) -> _Context | None:
+    """Return what a call for this order needs, or None where its account allows no call.
+
+    A worker notes that on the order, which then rests. A page that asks does not: anybody may load it as often as they
+    like, and only workers move an order's times.
+    """
     order = Order.objects.only("account", "environment", "merchant_id").get(pk=order_id)
     try:
         account = conf.account(order.account)
@@ -227,6 +262,8 @@ def _context_for(order_id: int) -> _Context | None:
             raise ImproperlyConfigured("the account is another merchant's or another environment's than the order")
         client = client_for(credentials_of(account))
     except Exception as error:  # noqa: BLE001  a key may come from a vault, which may raise anything
+        if not is_workers:
+            return None
         # The text of an error from a vault might hold a secret; ours and Django's never do.
         ours = isinstance(error, UnknownAccount | ImproperlyConfigured | ValueError)
         logger.error("No call to DANA for order %s: %s", order_id, error if ours else type(error).__name__)

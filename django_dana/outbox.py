@@ -2,25 +2,34 @@
 
 import logging
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
+from django.db.models import Q
 from django.utils import timezone
 
 from django_dana import signals, timing
-from django_dana.models import Order, OutboxEvent
+from django_dana.models import Notification, Order, OutboxEvent
 
 logger = logging.getLogger(__name__)
 
+#: What an event may be about: the columns of its row, and the arguments of its signal.
+_ABOUT: Final = ("order", "cancel_request", "refund_request", "notification")
 
-def send_due(order_id: int) -> None:
+
+def send_due(order_id: int | None) -> None:
     """Send what is due of one order, oldest first, until nothing is or somebody else is at it.
 
     An event that is being sent for the first time holds back the later ones, so that order_created comes before
     order_paid; one that failed does not, nor one whose sender never came back.
+
+    Args:
+        order_id: the order; None for what is about no order, where nothing holds back anything.
     """
-    of_order = OutboxEvent.objects.filter(order_id=order_id).select_related("order", "cancel_request")
+    is_about = Q(order=order_id) if order_id is not None else Q(order=None)
+    of_order = OutboxEvent.objects.filter(is_about).select_related(*_ABOUT)
     while event := of_order.due(timezone.now()).first():
-        being_sent = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="").exists()
+        earlier = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="")
+        being_sent = order_id is not None and earlier.exists()
         if being_sent or not _claim(event):
             return
         _send(event)
@@ -29,7 +38,7 @@ def send_due(order_id: int) -> None:
 def _claim(event: OutboxEvent) -> bool:
     """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
     if event.attempts and not event.error:
-        logger.warning("The worker that sent %s for order %s ended before its receivers", event.name, event.order_id)
+        logger.warning("The worker that sent %s ended before its receivers", event)
     due_at = timezone.now() + max(timing.SENDING, _retry_delay(event))
     claimed = OutboxEvent.objects.filter(pk=event.pk, due_at=event.due_at).update(
         due_at=due_at, attempts=event.attempts + 1
@@ -42,20 +51,18 @@ def _retry_delay(event: OutboxEvent) -> timedelta:
 
 
 def _send(event: OutboxEvent) -> None:
-    arguments: dict[str, Any] = {"order": event.order}
-    if event.cancel_request is not None:
-        arguments["cancel_request"] = event.cancel_request
-    answers = signals.BY_NAME[event.name].send_robust(sender=Order, **arguments)
+    arguments: dict[str, Any] = {name: row for name in _ABOUT if (row := getattr(event, name)) is not None}
+    sender = Order if event.order is not None else Notification
+    answers = signals.BY_NAME[event.name].send_robust(sender=sender, **arguments)
     errors = [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]
     if not errors:
         event.delete()
         return
     for receiver, error in errors:
         logger.error(
-            "Receiver %s of %s failed for order %s; it is called again later",
+            "Receiver %s of %s failed; it is called again later",
             getattr(receiver, "__qualname__", receiver),
-            event.name,
-            event.order_id,
+            event,
             exc_info=error,
         )
     # not save: where the receivers took longer than the claim, somebody else may have sent and deleted it

@@ -1,7 +1,8 @@
 """What the shop hears. Receivers are called in a worker, at least once for each change, so they must be idempotent.
 
 Every signal is sent with ``sender=Order`` and ``order``; the cancel signals also with ``cancel_request``, the refund
-signals with ``refund_request``.
+signals with ``refund_request``. Only ``notification_unmatched``, which is about no order, is sent with
+``sender=Notification`` and ``notification``.
 A receiver that raises is called again later; the others of the same signal are then called again too.
 """
 
@@ -33,11 +34,14 @@ cancel_aborted = Signal()
 #: Money went back by a refund, part or all of it. ``refund_request`` is None where the refund was not ours.
 order_refunded = Signal()
 
-#: A refund was refused for good; nothing is tried again. Carries ``refund_request``.
+#: A refund was refused for good, or DANA says that it was not made. Carries ``refund_request``.
 refund_failed = Signal()
 
 #: Staff should look; ``order.needs_attention`` says why.
 order_needs_attention = Signal()
+
+#: DANA told of an order that is not ours: ``notification`` has the merchant id and the reference that it names.
+notification_unmatched = Signal()
 
 BY_NAME: Final = {
     "order_created": order_created,
@@ -50,4 +54,5 @@ BY_NAME: Final = {
     "order_refunded": order_refunded,
     "refund_failed": refund_failed,
     "order_needs_attention": order_needs_attention,
+    "notification_unmatched": notification_unmatched,
 }

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_dana import gateway, outbox, timing
-from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, Sweep
+from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,14 @@ def cancel_order(cancel_request_id: int) -> None:
 
 
 @shared_task(ignore_result=True, acks_late=True)
+def refund_order(refund_request_id: int) -> None:
+    """Make the refund call that is due for this request."""
+    called = gateway.attempt_refund(refund_request_id)
+    _follow_up(RefundRequest.objects.values_list("order_id", flat=True).get(pk=refund_request_id))
+    _start_again(refund_order, RefundRequest.objects.all(), refund_request_id, called=called)
+
+
+@shared_task(ignore_result=True, acks_late=True)
 def sync_order(order_id: int) -> None:
     """Ask DANA what became of this order."""
     gateway.sync(order_id)
@@ -134,6 +142,7 @@ def retry_due() -> None:
     _sweep(abandoned, gateway.release_abandoned)
     _sweep(due_creates, create_order)
     _sweep(due_cancels, cancel_order)
+    _sweep(due_refunds, refund_order)
     _sweep(due_events, send_outbox, "order_id")
     Sweep.objects.note_end(RETRY_DUE)
 
@@ -162,6 +171,11 @@ def due_creates() -> QuerySet[Order]:
 def due_cancels() -> QuerySet[CancelRequest]:
     """Cancel requests whose call is due now."""
     return CancelRequest.objects.due(timezone.now()).order_by("next_attempt_at")
+
+
+def due_refunds() -> QuerySet[RefundRequest]:
+    """Refund requests whose call is due now."""
+    return RefundRequest.objects.due(timezone.now()).order_by("next_attempt_at")
 
 
 def due_events() -> QuerySet[OutboxEvent]:

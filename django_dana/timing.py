@@ -14,6 +14,9 @@ GRACE: Final = timedelta(minutes=5)
 #: A call whose end nobody saw may still act: what DANA says about the payment is not believed before it is so old.
 MAY_STILL_ACT: Final = timedelta(minutes=5)
 
+#: How long after the payment DANA still cancels an order (DANA, Guide).
+CANCEL_WINDOW: Final = timedelta(hours=24)
+
 #: How long DANA is asked about what is unsettled before only staff can help.
 ASK_FOR: Final = timedelta(days=7)
 
@@ -33,8 +36,8 @@ LEASE_MARGIN: Final = timedelta(seconds=60)
 #: Longer delays, in seconds, are left to the sweep: brokers handle them poorly and may lose them on restart.
 LONGEST_COUNTDOWN: Final = 15.0
 
-#: Seconds of the longest task when all goes well: three kinds of rows, and the last call of each.
-LONGEST_TASK: Final = 240.0
+#: Seconds of the longest task when all goes well: four kinds of rows, and the last call of each.
+LONGEST_TASK: Final = 300.0
 
 #: Seconds after which a sweep leaves the rest to the next one.
 SWEEP_SECONDS: Final = 60.0
@@ -52,6 +55,14 @@ SENDING: Final = timedelta(minutes=5)
 
 #: Before a signal whose receiver failed is sent again; the last one repeats.
 RECEIVER_DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 60, 300, 900, 3600))
+
+# -- the buyer's pages ------------------------------------------------------------------------------------------------
+
+#: The pages ask DANA about one order no more often than this, however often they are loaded.
+PAGE_ASKS_EVERY: Final = timedelta(seconds=10)
+
+#: Seconds of such a query. A buyer looks at an empty page meanwhile, and a web thread waits.
+PAGE_WAITS: Final = 2.5
 
 # -- the setting ----------------------------------------------------------------------------------------------------
 

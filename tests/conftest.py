@@ -11,8 +11,7 @@ import pytest
 import time_machine
 from django.utils import translation
 
-from django_dana import signals
-from django_dana.models import Order
+from django_dana import log_throttle, signals
 from tests import wire as wires
 from tests.factories import NOW, account_with
 from tests.wire import Wire
@@ -51,6 +50,12 @@ def missing(what: str) -> NoReturn:
 def no_language_of_another_test() -> None:
     """LocaleMiddleware leaves the thread in the language of its last request."""
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def no_log_line_of_another_test() -> None:
+    """What another test logged a moment ago keeps no line of this one back."""
+    log_throttle.forget()
 
 
 @pytest.fixture
@@ -99,5 +104,5 @@ def told() -> Iterator[list[str]]:
         signals.BY_NAME[name].disconnect(receiver)
 
 
-def _note(names: list[str], name: str, order: Order, **arguments: Any) -> None:
+def _note(names: list[str], name: str, **arguments: Any) -> None:
     names.append(name)

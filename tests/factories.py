@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from django_dana import services, tasks
-from django_dana.models import CancelRequest, Order
+from django_dana.models import CancelRequest, Order, RefundRequest
 from tests import wire as wires
 from tests.wire import Wire
 
@@ -95,6 +95,11 @@ def fresh(order: Order) -> Order:
 def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
     """Return the cancel request as the database has it."""
     return CancelRequest.objects.get(pk=cancel_request.pk)
+
+
+def fresh_refund(refund_request: RefundRequest) -> RefundRequest:
+    """Return the refund request as the database has it."""
+    return RefundRequest.objects.get(pk=refund_request.pk)
 
 
 @contextmanager

@@ -34,8 +34,11 @@ acted, at once or minutes later.
 * After such a cancel call *every* refusal leaves the request pending while DANA is asked (Query Payment). Closed: the
   request was a success. Open, paid or unknown: believed only once that call is five minutes old; then the refusal has
   its own outcome, or an aborted request is *not cancelled*.
+* After such a refund call a refusal leaves the request pending, too, while DANA is asked how much went back in all.
+  Where that sum has the refund, it was a success; where it has not, the refusal is believed once that call is five
+  minutes old. A sum smaller than what is known is an old view and settles nothing.
 * Requests that were given up although they may have acted are asked about daily for a week. Whenever DANA shows the
-  order closed, each of them becomes a success.
+  order closed, or its sum has the refund, each of them becomes a success.
 * A create that is refused with "may mask an earlier success" after such a create call leaves it pending while DANA is
   asked. The same amount proves the order ours; another one, or none, does not, and that payment is never adopted. Until
   then no cancel is sent: what DANA has may be somebody else's order.

@@ -524,8 +524,8 @@ def test_base_url_in_production(in_production: Found, found: Found) -> None:
 
 CALM = {
     "broker_url": "redis://127.0.0.1/0",
-    "broker_transport_options": {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 300},
-    "task_time_limit": 240,
+    "broker_transport_options": {"socket_timeout": 2, "socket_connect_timeout": 1, "visibility_timeout": 360},
+    "task_time_limit": 300,
 }
 
 
@@ -533,7 +533,7 @@ CALM = {
     ("changes", "expected"),
     [
         ({}, []),
-        ({"broker_transport_options": {"visibility_timeout": 300}}, ["W012"]),
+        ({"broker_transport_options": {"visibility_timeout": 360}}, ["W012"]),
         ({"broker_transport_options": {"socket_timeout": 60, "socket_connect_timeout": 1}}, ["W012"]),
         ({"broker_url": "amqp://127.0.0.1//"}, ["W013"]),
         ({"broker_url": "amqp://127.0.0.1//", "broker_connection_timeout": 1}, []),

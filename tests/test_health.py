@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from django_dana import conf, tasks
 from django_dana.health import findings, metrics, views
 from django_dana.health.findings import MOST_READ, Level
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, Sweep
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, RefundRequest, Sweep
 from django_dana.schedule import BEAT_SCHEDULE
 from tests.conftest import Clock
 from tests.factories import account_with, new_order, paid_order, statements
@@ -162,6 +162,15 @@ def overdue_cancel() -> None:
     )
 
 
+def overdue_refund() -> None:
+    RefundRequest.objects.create(
+        order=settled_order(),
+        amount=1,
+        next_attempt_at=timezone.now() - timedelta(minutes=11),
+        give_up_at=timezone.now() + timedelta(hours=1),
+    )
+
+
 def overdue_signal() -> None:
     OutboxEvent.objects.create(name="order_paid", order=settled_order(), due_at=timezone.now() - timedelta(minutes=11))
 
@@ -180,6 +189,10 @@ def failing_receiver() -> None:
 
 def unusable_account() -> None:
     settled_order(needs_attention="account")
+
+
+def refused_account() -> None:
+    settled_order(needs_attention="account_refused")
 
 
 def unheard_payments() -> None:
@@ -205,11 +218,13 @@ REDS: list[tuple[Callable[[], None], str, str]] = [
     (old_sweep, "sweeps", "sync_stale was not seen for 31\xa0minutes"),
     (overdue_create, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_cancel, "queues", "1 due, the oldest for 11\xa0minutes."),
+    (overdue_refund, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_signal, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_question, "queues", "1 due, the oldest for 31\xa0minutes."),
     (overdue_end, "queues", "1 due, the oldest for 36\xa0minutes."),
     (failing_receiver, "receivers", "A receiver of order_paid fails: 1 not told"),
     (unusable_account, "attention", "1 need a person to look: order.account."),
+    (refused_account, "attention", "1 need a person to look: order.account_refused."),
     (unheard_payments, "messages", "The last 3 payments came without a message from DANA"),
     (calls_without_success, "calls", "None of the last 5 calls had success at DANA"),
 ]
@@ -432,11 +447,13 @@ def test_no_query_counts_and_none_is_without_a_limit() -> None:
 FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (lambda: findings.QUEUES["creates"].find(timezone.now()), "dana_order_due"),
     (lambda: findings.QUEUES["cancels"].find(timezone.now()), "dana_cancel_due"),
+    (lambda: findings.QUEUES["refunds"].find(timezone.now()), "dana_refund_due"),
     (lambda: findings.QUEUES["signals"].find(timezone.now()), "dana_outbox_due"),
     (lambda: findings.QUEUES["questions"].find(timezone.now()), "dana_order_sync_due"),
     (lambda: findings.QUEUES["unanswered"].find(timezone.now()), "dana_order_unanswered"),
     (lambda: findings.with_attention(Order, "conflict"), "dana_order_attention"),
     (lambda: findings.with_attention(CancelRequest, "refused"), "dana_cancel_attention"),
+    (lambda: findings.with_attention(RefundRequest, "refused"), "dana_refund_attention"),
     (lambda: findings.latest_payments(timezone.now()), "dana_order_paid"),
     (findings.latest_messages, "dana_notification_verified"),
     (findings.latest_refused, "dana_notification_verified"),
@@ -471,8 +488,12 @@ PAGE = (ROOT / "docs" / "monitoring.rst").read_text()
 def loggers() -> list[str]:
     """Return the names of the loggers that the package writes to; the simulator is no part of a shop."""
     package = ROOT / "django_dana"
-    modules = [path for path in package.rglob("*.py") if "getLogger(__name__)" in path.read_text()]
-    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in modules]
+    modules = {path: re.findall(r"getLogger\((.+?)\)", path.read_text()) for path in package.rglob("*.py")}
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts) if name == "__name__" else name.strip('"')
+        for path, found in modules.items()
+        for name in found
+    }
     return sorted(name for name in names if not name.startswith("django_dana.simulator"))
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -13,12 +14,15 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.handlers.asgi import ASGIRequest
+from django.core.handlers.wsgi import WSGIRequest
 from django.db.models import Count, Min
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import resolve
 
-from django_dana import conf
-from django_dana.models import Notification, Order
-from django_dana.protocol import notation
+from django_dana import conf, log_throttle
+from django_dana.models import Notification, Order, OutboxEvent
+from django_dana.protocol import notation, signing
 from django_dana.services import notifications
 from django_dana.webhook.views import MAX_BODY_BYTES
 from tests import keys
@@ -137,17 +141,10 @@ BOMBS: dict[str, str] = {
     "arrays never closed": "[" * 100_000,
     "objects in objects": '{"a":' * 15_000 + "1" + "}" * 15_000,
     "just too deep": "[" * 65 + "]" * 65,
-    "a key twice": '{"a":1,"a":2}',
-    "a key twice in other escapes": '{"a":1,"\\u0061":2}',
     "a number of 50,000 digits": "9" * 50_000,
     "an exponent out of range": "1e9999999999999999999999",
     "NaN": "NaN",
     "Infinity": "-Infinity",
-    "half a surrogate pair, escaped": '"\\ud800"',
-    "half a surrogate pair in a key": '{"\\udfff":1}',
-    "half a surrogate pair in UTF-8": '"\ud800"',
-    "NUL, escaped": '"\\u0000"',
-    "a control character": '"\x01"',
     "a comment": "/* nothing */ 1",
     "a comma too many": "[1,]",
     "a leading zero": "01",
@@ -156,9 +153,9 @@ BOMBS: dict[str, str] = {
 
 @pytest.mark.parametrize("text", BOMBS.values(), ids=BOMBS)
 def test_a_signed_bomb_is_refused(client: Client, order: Order, text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert_answer(send(client, with_text(order, text)), "4005601")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert Notification.objects.get().outcome == "bad_shape"
 
 
@@ -175,16 +172,16 @@ def test_other_encodings_are_refused(client: Client, order: Order, encoding: str
 
 @pytest.mark.parametrize("body", [b'{"a":"\xff\xfe"}', b"\x00" * 100, b'{"a":"\x00"}', b"\xed\xa0\x80", b"\xf8" * 9])
 def test_bytes_that_are_no_utf_8_are_kept_readable(client: Client, body: bytes) -> None:
-    assert_answer(send(client, body), "4005601")
+    assert_answer(send(client, body), "4005602" if body.startswith(b"{") else "4005601")
     assert_answer(send(client, body, {}), "4015600")
     assert Notification.objects.count() == 2
 
 
 def test_an_exponent_within_range_costs_nothing(client: Client, order: Order) -> None:
-    content = compact(notice(order, amount="HERE", other=1)).replace(b'"other":1', b'"other":1e999999')
-    started = time.perf_counter()
+    content = compact(notice(order, merchantId=["HERE"], other=1)).replace(b'"other":1', b'"other":1e999999')
+    started = time.process_time()
     assert_answer(send(client, content), "4005601")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 # -- methods, types, paths --------------------------------------------------------------------------------------------
@@ -327,7 +324,8 @@ def test_in_a_full_store_each_refused_message_takes_the_place_of_the_oldest(clie
             response = send(client, body, next(forge)(body))
         assert_answer(response, "4015600")
         verbs = [statement.split()[0] for statement in sql]
-        assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "DELETE"]
+        # the message; what is too many; that one row, with the events about it
+        assert [verb for verb in verbs if verb != "BEGIN"] == ["INSERT", "SELECT", "SELECT", "DELETE", "DELETE"]
         assert not any("COUNT(" in statement for statement in sql)
         kept = Notification.objects.aggregate(Count("pk"), Min("pk"))
         assert kept == {"pk__count": notifications.MAX_REFUSED, "pk__min": oldest + number}
@@ -352,9 +350,9 @@ HEAVY = {
 def test_128_kib_of_the_worst_are_handled_at_once(client: Client, unit: bytes, signed: str) -> None:
     body = unit * (MAX_BODY_BYTES // len(unit))
     given = headers(body if signed == "signed" else b"x")
-    started = time.perf_counter()
+    started = time.process_time()
     response = send(client, body, given)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert_answer(response, "4005601" if signed == "signed" else "4015600")
 
 
@@ -375,7 +373,7 @@ def test_debug_shows_no_traceback(
     assert b"ZeroDivision" not in response.content
     assert b"secret" not in response.content
     # this one was DANA, and the fault is ours
-    assert [record.exc_info is not None for record in caplog.records if record.name == "django_dana.webhook.views"] == [
+    assert [record.exc_info is not None for record in caplog.records if record.name == "django_dana.notifications"] == [
         True
     ]
     caplog.clear()
@@ -415,3 +413,221 @@ def test_the_clock_of_the_caller_does_not_matter(client: Client) -> None:
     # DANA re-sends for days, with a fresh timestamp each time; what keeps a replay harmless is that it changes nothing
     old = notation.jakarta_time(datetime.now(UTC) - timedelta(days=30))
     assert_answer(send(client, b"{}", timestamp=old), "4005602")
+
+
+# -- what a stranger can cost -----------------------------------------------------------------------------------------
+
+
+def many_accounts(number: int, **options: Any) -> dict[str, Any]:
+    """Return so many accounts of different merchants, with the one key with which DANA signs for all of them."""
+    default = django_settings.DANA["default"]
+    return {"default": default} | {
+        f"a{n}": {**default, "MERCHANT_ID": f"M-{n}", "PARTNER_ID": f"P-{n}", **options} for n in range(1, number)
+    }
+
+
+class Counted:
+    """The costly steps, and how often each was made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: Counter[str] = Counter()
+        for name in ("decode_signature", "_digest", "minify", "_fits"):
+            monkeypatch.setattr(signing, name, self._counted(name, getattr(signing, name)))
+
+    def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            self.calls[name] += 1
+            return function(*args)
+
+        return counted
+
+
+WORST = b'" ' * (MAX_BODY_BYTES // 2)
+
+
+@pytest.mark.parametrize("number", [1, 10, 100])
+@pytest.mark.parametrize("partner_id", [None, "somebody", "P-7"])
+def test_a_forged_message_costs_the_same_whatever_the_number_of_accounts(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, number: int, partner_id: str | None
+) -> None:
+    settings.DANA = many_accounts(number)
+    forged = changed(headers(WORST, key=keys.STRANGER_PRIVATE_KEY), X_Partner_Id=partner_id)
+    counted = Counted(monkeypatch)
+    assert_answer(send(client, WORST, forged), "4015600")
+    # the body once as it came and once minified, and both times the one key with the one path
+    assert counted.calls == {"decode_signature": 1, "_digest": 2, "minify": 1, "_fits": 2}
+
+
+def test_a_forged_message_with_a_signature_of_another_length_is_not_even_hashed(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DANA = many_accounts(100)
+    forged = changed(headers(b""), X_Signature="AAAA")
+    counted = Counted(monkeypatch)
+    assert_answer(send(client, WORST, forged), "4015600")
+    assert counted.calls == {"decode_signature": 1}
+
+
+READ: list[str] = []
+
+
+def accounts_of_a_table() -> dict[str, Any]:
+    """Return the accounts of a shop that keeps them in a table, and count that."""
+    READ.append("setting")
+    return many_accounts(100)
+
+
+def test_the_setting_is_read_once_for_each_message(
+    client: Client, order: Order, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = many_accounts(100)
+    monkeypatch.setattr(f"{__name__}.many_accounts", lambda number: rows)
+    settings.DANA = f"{__name__}.accounts_of_a_table"
+    READ.clear()
+    assert_answer(send(client, b"{}", headers(b"{}", partner_id="P-7")), "4005602")
+    assert READ == ["setting"]
+    assert_answer(send(client, b"{}", headers(b"x", partner_id="P-7")), "4015600")
+    assert READ == ["setting"] * 2
+
+
+# -- how much is read -------------------------------------------------------------------------------------------------
+
+
+class Stream(BytesIO):
+    """A body that comes in pieces, and says how much of it was read."""
+
+    def __init__(self, size: int, piece: int = 10_000) -> None:
+        super().__init__(b" " * size)
+        self._piece = piece
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert size >= 0, "the whole body is read"
+        return super().read(min(size, self._piece))
+
+
+def via_wsgi(stream: Stream, length: str | None) -> Any:
+    environ = {
+        **RequestFactory().generic("POST", PATH).environ,
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": PATH,
+        "wsgi.input": stream,
+    }
+    environ.pop("CONTENT_LENGTH", None)
+    return resolve(PATH).func(WSGIRequest(environ if length is None else {**environ, "CONTENT_LENGTH": length}))
+
+
+def via_asgi(stream: Stream, length: str | None) -> Any:
+    given = [] if length is None else [(b"content-length", length.encode())]
+    return resolve(PATH).func(ASGIRequest({"type": "http", "method": "POST", "path": PATH, "headers": given}, stream))
+
+
+@pytest.mark.parametrize("limit", [None, 5_000, 10 * MAX_BODY_BYTES])
+@pytest.mark.parametrize("length", [None, "", "0", "1", "-1", "5000", str(MAX_BODY_BYTES), "9999999", "nonsense"])
+@pytest.mark.parametrize("serve", [via_wsgi, via_asgi])
+def test_never_more_is_read_than_may_be_kept_and_one_byte(
+    settings: Any, serve: Callable[[Stream, str | None], Any], length: str | None, limit: int | None
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = limit
+    most = min(MAX_BODY_BYTES, limit or MAX_BODY_BYTES)
+    stream = Stream(3 * MAX_BODY_BYTES)
+    response = serve(stream, length)
+    assert response.data["responseCode"] in ("4005601", "4015600")
+    assert stream.tell() <= most + 1
+    if serve is via_asgi and length not in ("9999999", "nonsense"):
+        # whatever was announced, it is longer
+        assert response.status_code == 413
+        assert not Notification.objects.exists()
+
+
+@pytest.mark.parametrize("serve", [via_wsgi, via_asgi])
+def test_a_body_in_pieces_is_read_to_its_end(serve: Callable[[Stream, str | None], Any]) -> None:
+    stream = Stream(2_000, piece=7)
+    assert serve(stream, "2000").data["responseCode"] == "4015600"
+    assert Notification.objects.get().body == " " * 2_000
+
+
+# -- what is mailed to the admins -------------------------------------------------------------------------------------
+
+
+def records_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.name, record.levelname) for record in caplog.records]
+
+
+def test_one_broken_account_does_not_let_strangers_mail_bomb_the_admins(
+    client: Client, settings: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DANA = account_with(MCC="")
+    now = time.monotonic()
+    monkeypatch.setattr(log_throttle, "monotonic", lambda: now)
+    for _ in range(20):
+        assert_answer(send(client, b"{}", headers(b"x")), "5005601")
+    # not Django's own either, which would bring all settings and the request
+    assert records_of(caplog) == [("django_dana.notifications", "ERROR")]
+    assert caplog.records[0].exc_info is None
+    assert not hasattr(caplog.records[0], "request")
+    now += 61
+    send(client, b"{}", headers(b"x"))
+    assert caplog.records[1].getMessage() == (
+        "DANA['default'] can't verify notifications: DANA['default'] has no MCC. (19 more since the last such line)"
+    )
+
+
+def test_where_others_own_the_partner_id_a_broken_account_is_not_to_blame(client: Client, settings: Any) -> None:
+    settings.DANA = account_with() | {"broken": {**django_settings.DANA["default"], "MCC": "", "PARTNER_ID": "P-2"}}
+    assert_answer(send(client, b"{}", headers(b"x")), "4015600")
+    assert_answer(send(client, b"{}", headers(b"x", partner_id="P-2")), "5005601")
+    assert_answer(send(client, b"{}", headers(b"x", partner_id="nobody")), "5005601")
+
+
+def test_where_an_owner_of_the_partner_id_has_no_key_dana_is_to_try_again(client: Client, settings: Any) -> None:
+    keyless = {**django_settings.DANA["default"], "DANA_PUBLIC_KEY": "none"}
+    settings.DANA = account_with() | {"keyless": keyless}
+    assert_answer(send(client, b"{}", headers(b"x")), "5005601")
+
+
+def test_forged_messages_are_one_warning_a_minute(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(log_throttle, "monotonic", lambda: now)
+    for _ in range(20):
+        send(client, b"{}", headers(b"x"))
+    assert records_of(caplog) == [("django_dana.notifications", "WARNING")]
+    now += 61
+    send(client, b"{}", headers(b"x"))
+    assert records_of(caplog) == [("django_dana.notifications", "WARNING")] * 2
+
+
+def test_what_fails_on_our_side_is_one_error_a_minute_with_its_traceback(
+    client: Client, order: Order, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**arguments: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(notifications, "find_order", fail)
+    body = compact(notice(order))
+    for _ in range(5):
+        assert_answer(send(client, body), "5005601")
+    assert records_of(caplog) == [("django_dana.notifications", "ERROR")]
+    assert caplog.records[0].exc_info is not None
+    caplog.clear()
+
+
+# -- what DANA signed for others --------------------------------------------------------------------------------------
+
+
+def test_the_store_of_messages_without_an_order_is_bounded(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DANA signs with one key for every merchant, so whoever has an account there can have messages sent to us."""
+    monkeypatch.setattr(notifications, "MAX_UNMATCHED", 5)
+    kept = Notification.objects.create(order=order, verified=True, outcome="applied", body="x")
+    forged = Notification.objects.create(outcome="bad_signature", body="x")
+    for number in range(12):
+        assert_answer(send(client, compact(notice(order, merchantId=f"M-{number}"))), "4045601")
+    for number in range(3):
+        assert_answer(send(client, b'{"a":%d}' % number), "4005602")
+    unmatched = Notification.objects.exclude(pk__in=[kept.pk, forged.pk]).order_by("id")
+    assert [message.merchant_id for message in unmatched] == ["M-10", "M-11", "", "", ""]
+    assert set(OutboxEvent.objects.values_list("notification__merchant_id", flat=True)) == {"M-10", "M-11"}

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -26,9 +27,18 @@ from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.transitions import LockedOrder
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import Death, account_with, created_order, fresh, fresh_cancel, new_order
+from tests.factories import (
+    Death,
+    account_with,
+    created_order,
+    fresh,
+    fresh_cancel,
+    fresh_refund,
+    new_order,
+    paid_order,
+)
 from tests.notices import PATH, facts, notify
-from tests.wire import CANCEL_PATH, CREATE_PATH, Act, Heard, Wire
+from tests.wire import CANCEL_PATH, CREATE_PATH, REFUND_PATH, Act, Heard, Wire
 
 needs_a_server = pytest.mark.skipif(
     "connection.vendor == 'sqlite' and not connection.settings_dict['TEST'].get('NAME')",
@@ -178,6 +188,58 @@ def test_two_workers_at_one_cancel_make_one_call(dana: Wire) -> None:
         assert len(dana.bodies(CANCEL_PATH)) == 1
         assert (fresh_cancel(request).status, fresh_cancel(request).attempts) == ("success", 1)
         assert outbox_names(order).count("order_cancelled") <= 1
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_two_refunds_of_60_percent_at_once_are_one(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = paid_order(dana)
+        results = at_once(*[partial(services.refund_order, order, amount=Decimal("9000.00"))] * 3)
+        assert sorted(type(result).__name__ for result in results) == [
+            "RefundRequest",
+            "ValidationError",
+            "ValidationError",
+        ]
+        refusals = [result for result in results if isinstance(result, ValidationError)]
+        assert [list(refusal.message_dict) for refusal in refusals] == [["amount"]] * 2
+        assert [request.amount for request in order.refund_requests.all()] == [Decimal("9000.00")]
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_refunds_at_once_never_add_up_to_more_than_was_paid(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = paid_order(dana)
+        amounts = [Decimal(amount) for amount in ("4000.00", "5000.00", "6000.00", "7000.00")]
+        at_once(*[partial(services.refund_order, order, amount=amount) for amount in amounts])
+        given = sum(request.amount for request in order.refund_requests.all())
+        assert 0 < given <= order.amount
+        assert fresh(order).amount_left == order.amount - given
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_cancel_and_refund_at_once_are_one_of_them(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = paid_order(dana)
+        results = at_once(partial(services.cancel_order, order), partial(services.refund_order, order))
+        assert [type(result).__name__ for result in results].count("ValidationError") == 1
+        assert order.cancel_requests.count() + order.refund_requests.count() == 1
+
+
+@needs_a_server
+@pytest.mark.django_db(transaction=True)
+def test_workers_and_a_sweep_at_one_refund_make_one_call(dana: Wire) -> None:
+    for _ in range(ROUNDS):
+        order = paid_order(dana)
+        dana.heard.clear()
+        dana.play(w.code("2005800"))
+        request = services.refund_order(order, amount=Decimal("9000.00"))
+        refund = partial(tasks.refund_order, request.pk)
+        at_once(refund, refund, tasks.retry_due, partial(services.retry_refund, request))
+        assert (len(dana.bodies(REFUND_PATH)), fresh_refund(request).status) == (1, "success")
+        assert fresh(order).refunded_amount == Decimal("9000.00")
 
 
 @needs_a_server

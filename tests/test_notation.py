@@ -241,6 +241,50 @@ def test_not_an_object_we_take(name: str) -> None:
         notation.parse_json_object(NOT_AN_OBJECT[name])
 
 
+LENIENT: dict[str, tuple[bytes, Any]] = {
+    "lone high surrogate": (b'{"a":["\\ud83d"]}', {"a": ["\N{REPLACEMENT CHARACTER}"]}),
+    "lone low surrogate": (b'{"a":["x\\uDE00y"]}', {"a": ["x\N{REPLACEMENT CHARACTER}y"]}),
+    "a whole pair": (b'{"a":"\\ud83d\\ude00"}', {"a": "\U0001f600"}),
+    "a pair the wrong way round": (b'{"a":"\\ude00\\ud83d"}', {"a": "\N{REPLACEMENT CHARACTER}" * 2}),
+    "lone surrogate in a key": (b'{"\\ud83d":1}', {"\N{REPLACEMENT CHARACTER}": 1}),
+    "invalid UTF-8": (b'{"a":"\xff"}', {"a": "\N{REPLACEMENT CHARACTER}"}),
+    "NUL": (b'{"a":"\\u0000b"}', {"a": "\N{REPLACEMENT CHARACTER}b"}),
+    "bare NUL": (b'{"a":"\x00"}', {"a": "\N{REPLACEMENT CHARACTER}"}),
+    "NUL in a key": (b'{"b":{"a\\u0000":1}}', {"b": {"a\N{REPLACEMENT CHARACTER}": 1}}),
+    "an escaped backslash": (b'{"a":"\\\\u0000"}', {"a": "\\u0000"}),
+    "bare line break in a string": (b'{"a":"\n"}', {"a": "\n"}),
+    "key twice, deeper": (b'{"b":[{"a":1,"a":2}]}', {"b": [{"a": 2}]}),
+}
+
+
+@pytest.mark.parametrize(("text", "value"), LENIENT.values(), ids=LENIENT)
+def test_read_leniently_a_detail_spoils_nothing(text: bytes, value: Any) -> None:
+    assert notation.parse_json_object(text, lenient=True) == value
+
+
+NEVER_TAKEN = [
+    *("empty", "null", "list", "cut short", "two objects", "key twice", "key twice, once escaped", "NaN", "Infinity"),
+    *("exponent out of range", "integer of 5000 digits", "byte order mark", "UTF-16", "31 lists deep"),
+    *("bomb of lists", "bomb of objects", "bomb of lists in an object"),
+]
+
+
+@pytest.mark.parametrize("name", NEVER_TAKEN)
+def test_not_even_leniently(name: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  any ValueError will do; the callers ask for no more
+        notation.parse_json_object(NOT_AN_OBJECT[name], lenient=True)
+
+
+def test_keys_that_leniency_makes_equal_are_a_key_twice() -> None:
+    with pytest.raises(ValueError, match="a key stands twice"):
+        notation.parse_json_object(b'{"a\\u0000":1,"a\\ud800":2}', lenient=True)
+
+
+def test_an_object_with_a_key_twice_is_no_amount() -> None:
+    text = b'{"amount":{"value":"1.00","currency":"IDR","value":"2.00"}}'
+    assert notation.parse_money(notation.parse_json_object(text, lenient=True)["amount"]) is None
+
+
 def test_depth_that_every_database_takes_is_fine() -> None:
     notation.parse_json_object(b'{"a":' + b"[" * 25 + b"]" * 25 + b"}")
 

@@ -11,7 +11,6 @@ from django.test import Client
 
 from django_dana import outbox, services, signals, tasks
 from django_dana.models import CancelRequest, Order, OutboxEvent
-from django_dana.services import notifications
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import Death, created_order, fresh, new_order, paid_order
@@ -21,7 +20,7 @@ from tests.wire import Wire
 pytestmark = pytest.mark.django_db
 
 
-def a_receiver(sender: type[Order], order: Order, **kwargs: Any) -> None:
+def a_receiver(sender: type[Order], order: Order | None = None, **kwargs: Any) -> None:
     """The shape of a shop's receiver."""
 
 
@@ -297,7 +296,7 @@ def test_not_even_where_the_commit_is_real(
 
 
 def test_what_is_rolled_back_was_never_due(order: Order, monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    monkeypatch.setattr(notifications, "conclude_notification", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(tasks, "start_follow_up", lambda order: 1 / 0)
     assert notify(client, order).status_code == 500
     assert not OutboxEvent.objects.exists()
     assert fresh(order).payment_status == "none"

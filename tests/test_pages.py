@@ -18,9 +18,9 @@ from django.test.utils import override_script_prefix
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from django_dana import gateway, services, tasks
+from django_dana import gateway, services, tasks, timing
 from django_dana.models import CancelRequest, Order
-from django_dana.pages import states, views
+from django_dana.pages import asking, states, views
 from django_dana.protocol.payment_methods import PayOption
 from tests import wire as w
 from tests.conftest import Clock
@@ -281,6 +281,18 @@ def test_it_speaks_the_buyers_language(client: Client, language: str, price: str
     assert response["Content-Language"] == language
 
 
+@pytest.mark.parametrize("load", [pay, come_back])
+def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_questions: None) -> None:
+    settings.DANA = account_with(SHOP_NAME="Kopi & Kawan")
+    html = load(client, payable(payment_status="paid")).content.decode()
+    assert '<header class="shop"><a href="/">Kopi &amp; Kawan</a></header>' in html
+    assert " Kopi &amp; Kawan</title>" in html
+    order = payable(payment_status="paid")
+    settings.DANA = {}
+    html = load(client, order).content.decode()
+    assert '<header class="shop">' not in html
+
+
 @pytest.mark.usefixtures("no_questions")
 def test_another_currency_is_named(client: Client) -> None:
     order = order_with(order_arguments={"currency": "USD"}, payment_status="paid")
@@ -455,7 +467,7 @@ def test_a_wallet_that_asks_on_the_phone_has_a_page_of_its_own(client: Client, d
     assert "Confirm on your phone" in html
     assert "OVO asks you on the phone whose number ends in 890." in html
     assert "081234567890" not in html
-    for wrong in ("start again", "Nothing was charged", "Pay the amount below", "I have paid"):
+    for wrong in ("start again", "Nothing was charged", "Pay this amount", "I have paid"):
         assert wrong not in html
     assert refresh(response) == "15;url=?n=1"
 
@@ -546,16 +558,41 @@ def test_thirty_loads_are_at_most_one_call_one_key_and_no_further_lock(
     assert [sql for sql in heard if not sql.startswith("SELECT") or "FOR UPDATE" in sql] == []
 
 
+@pytest.mark.parametrize("key", ["", "nonsense"])
+def test_an_account_that_cannot_be_used_moves_nothing_and_logs_no_error(
+    client: Client, dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture, key: str
+) -> None:
+    order = created_order(dana)
+    Order.objects.update(next_sync_at=timezone.now() + timedelta(minutes=1))
+    before = Order.objects.values("next_attempt_at", "next_sync_at", "needs_attention").get()
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY=key)
+    assert shown_state(come_back(client, order)) == "confirming"
+    assert Order.objects.values("next_attempt_at", "next_sync_at", "needs_attention").get() == before
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_page_waits_for_dana_no_longer_than_its_own_time_out(
+    client: Client, dana: Wire, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "PAGE_WAITS", 0.3)
+    order = created_order(dana)
+    settings.DANA = account_with(BASE_URL=dana.url, TIMEOUT=8.0)
+    dana.play(w.hang(dana))
+    began = time.monotonic()
+    assert shown_state(come_back(client, order)) == "confirming"
+    assert time.monotonic() - began < 4
+
+
 def test_so_many_questions_at_once_and_no_more(client: Client, dana: Wire) -> None:
     order = created_order(dana)
-    for _ in range(views.ASK_AT_ONCE):
-        assert views._asking.acquire(blocking=False)
+    for _ in range(asking.ASK_AT_ONCE):
+        assert asking._asking.acquire(blocking=False)
     try:
         assert shown_state(come_back(client, order)) == "confirming"
         assert dana.bodies(QUERY_PATH) == []
     finally:
-        for _ in range(views.ASK_AT_ONCE):
-            views._asking.release()
+        for _ in range(asking.ASK_AT_ONCE):
+            asking._asking.release()
     dana.play(w.status("00", amount="15000.00"))
     assert shown_state(come_back(client, order)) == "paid"
 

@@ -8,7 +8,8 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from django_dana import tasks
-from django_dana.services import notifications
+from django_dana.models import Notification
+from django_dana.services.notifications import surplus
 
 pytestmark = pytest.mark.django_db
 
@@ -16,9 +17,14 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (tasks.abandoned, "dana_call_open"),
     (tasks.due_creates, "dana_order_due"),
     (tasks.due_cancels, "dana_cancel_due"),
+    (tasks.due_refunds, "dana_refund_due"),
     (tasks.due_syncs, "dana_order_sync_due"),
     (tasks.paid_sample, "dana_order_paid"),
-    (notifications._surplus, "dana_notification_verified"),
+    (lambda: surplus(Notification.objects.refused(), 1_000), "dana_notification_verified"),
+    (lambda: surplus(Notification.objects.unmatched(), 1_000), "dana_notification_order"),
+    (lambda: surplus(Notification.objects.failed_for(7), 20), "dana_notification_order"),
+    (lambda: Notification.objects.filter(signature_hash="x"), "signature_hash"),
+    (lambda: Notification.objects.filter(partner_reference_no="x"), "dana_notification_claimed"),
 ]
 
 
@@ -28,7 +34,7 @@ def test_what_nobody_has_answered_is_found_by_its_index() -> None:
     assert "dana_order_unanswered" in tasks.unanswered().values_list("pk", flat=True).explain()
 
 
-@pytest.mark.parametrize(("find", "index"), FINDS, ids=[index for _, index in FINDS])
+@pytest.mark.parametrize(("find", "index"), FINDS, ids=[f"{index} {number}" for number, (_, index) in enumerate(FINDS)])
 def test_it_is_found_by_its_index(find: Callable[[], QuerySet[Any]], index: str) -> None:
     if connection.vendor == "postgresql":
         # its tables are empty here, and then it would not care for an index

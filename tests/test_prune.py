@@ -62,7 +62,7 @@ def test_what_is_settled_is_emptied_after_90_days_and_not_before(clock: Clock) -
     prune()
     assert is_kept(order)
     clock.forward(seconds=10)
-    assert prune() == ["1 replies emptied", "1 notifications emptied", "0 refused notifications deleted"]
+    assert prune() == ["1 replies emptied", "1 notifications emptied", "0 notifications without an order deleted"]
     assert not is_kept(order)
 
 
@@ -182,14 +182,15 @@ def test_an_order_that_is_unsettled_while_its_batch_waits_is_kept(
     assert is_kept(order)
 
 
-def test_refused_notifications_are_deleted_when_old(clock: Clock) -> None:
+def test_notifications_without_an_order_are_deleted_when_old(clock: Clock) -> None:
     Notification.objects.create(body="old", outcome="bad_signature")
-    kept = Notification.objects.create(body="verified", verified=True, outcome="unknown_order")
+    told = Notification.objects.create(body="verified", verified=True, outcome="unknown_order")
+    OutboxEvent.objects.create(name="notification_unmatched", notification=told)
     clock.forward(days=91)
-    new = Notification.objects.create(body="new", outcome="bad_signature")
-    assert prune()[2] == "1 refused notifications deleted"
-    assert list(Notification.objects.order_by("id")) == [kept, new]
-    assert Notification.objects.get(pk=kept.pk).body == "verified"
+    new = Notification.objects.create(body="new", outcome="unknown_order", verified=True)
+    assert prune()[2] == "2 notifications without an order deleted"
+    assert Notification.objects.get() == new
+    assert not OutboxEvent.objects.exists()
 
 
 def test_days_are_respected(clock: Clock) -> None:
@@ -209,7 +210,7 @@ def test_a_dry_run_counts_and_saves_nothing(clock: Clock) -> None:
     assert output == [
         "3 replies emptied",
         "3 notifications emptied",
-        "1 refused notifications deleted",
+        "1 notifications without an order deleted",
         "This was a dry run; nothing was saved.",
     ]
     assert all(is_kept(order) for order in orders)
@@ -221,7 +222,7 @@ def test_a_second_run_finds_nothing(clock: Clock) -> None:
     settled_order()
     clock.forward(days=91)
     prune()
-    assert prune() == ["0 replies emptied", "0 notifications emptied", "0 refused notifications deleted"]
+    assert prune() == ["0 replies emptied", "0 notifications emptied", "0 notifications without an order deleted"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 7, 1000])
@@ -234,7 +235,8 @@ def test_batches_of_any_size_reach_every_row(clock: Clock, size: int) -> None:
     assert [line.split()[0] for line in output] == ["5", "5", "5"]
     assert not any(is_kept(order) for order in orders)
     writes = [query for query in queries if query["sql"].startswith(("UPDATE", "DELETE"))]
-    assert len(writes) == 3 * -(-5 // size)
+    # the calls, the notifications, those without an order, and the events about these
+    assert len(writes) == 4 * -(-5 // size)
 
 
 def test_what_is_unsettled_is_kept_between_what_is_settled(clock: Clock) -> None:
@@ -243,7 +245,7 @@ def test_what_is_unsettled_is_kept_between_what_is_settled(clock: Clock) -> None
     clock.forward(days=91)
     prune()
     assert [is_kept(order) for order in orders] == [False, True, False]
-    assert Notification.objects.filter(order=None).get() == strangers[1]
+    assert not Notification.objects.filter(pk__in=[stranger.pk for stranger in strangers]).exists()
 
 
 @pytest.mark.parametrize("arguments", [["--days", "0"], ["--days", "-1"], ["--batch-size", "0"], ["--days", "x"]])

@@ -125,6 +125,59 @@ def test_nothing_else_is_ever_raised(signature: str, timestamp: str, path: str, 
         verify(signature, body, timestamp=timestamp, path=path)
 
 
+# -- many candidates ------------------------------------------------------------------------------------------------
+
+
+class Calls:
+    """How often something costly was done."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.counts = {"_digest": 0, "minify": 0, "_fits": 0}
+        for name in self.counts:
+            monkeypatch.setattr(signing, name, self._counted(name, getattr(signing, name)))
+
+    def _counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any) -> Any:
+            self.counts[name] += 1
+            return function(*args)
+
+        return counted
+
+
+def find(candidates: list[tuple[str, Any]], signature: bytes, body: bytes) -> tuple[int, bytes]:
+    return signing.find_signer(candidates, signature, method="POST", body=body, timestamp=TIMESTAMP)
+
+
+def test_the_candidate_that_fits_is_found_among_many() -> None:
+    stranger = signing.load_public_key(STRANGER_PUBLIC_KEY)
+    candidates = [("/other", PUBLIC), (PATH, stranger), (PATH, PUBLIC), ("/last", PUBLIC)]
+    assert find(candidates, base64.b64decode(sign()), BODY) == (2, BODY)
+
+
+@pytest.mark.parametrize("number", [1, 100])
+def test_however_many_candidates_there_are_the_body_is_hashed_and_minified_once(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    calls = Calls(monkeypatch)
+    with pytest.raises(InvalidSignature):
+        find([(f"/{n}", PUBLIC) for n in range(number)], b"x" * 256, b'{ "a" : 1 }')
+    # once as it came, once minified
+    assert calls.counts == {"_digest": 2, "minify": 1, "_fits": 2 * number}
+
+
+@pytest.mark.parametrize("length", [0, 1, 255, 257, 512])
+def test_a_signature_of_another_length_than_the_key_costs_nothing(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    calls = Calls(monkeypatch)
+    with pytest.raises(InvalidSignature):
+        find([(PATH, PUBLIC)] * 100, b"x" * length, BODY)
+    assert calls.counts == {"_digest": 0, "minify": 0, "_fits": 0}
+
+
+def test_without_candidates_nothing_fits() -> None:
+    with pytest.raises(InvalidSignature):
+        find([], base64.b64decode(sign()), BODY)
+
+
 # The damage that logs, tunnels and frameworks do to a body on its way, after DANA signed it.
 GENUINE = (
     b'{"originalPartnerReferenceNo":"INV-7","merchantId":"M-1","additionalInfo":{"extendInfo":"{\\"till\\":\\"A1\\"}"}}'

@@ -7,4 +7,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("dana/", include("django_dana.urls")),
     path("dana/", include("django_dana.health.urls")),
+    path("dana/api/", include("django_dana.api.urls")),
 ]

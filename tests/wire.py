@@ -18,6 +18,8 @@ CANCEL_PATH = operations.CANCEL_ORDER.path
 REFUND_PATH = operations.REFUND_ORDER.path
 
 REFERENCE_NO = "20261121111212800100166000000000001"
+REFUND_NO = "20261121111212800110166000000000002"
+REFUND_TIME = "2026-11-21T16:40:00+07:00"
 PAGE = "https://m.sandbox.dana.id/n/cashier/new/checkout?bizNo=1&sign=abc"
 
 
@@ -173,12 +175,17 @@ def echo(request: Heard) -> dict[str, Any]:
             "referenceNo": REFERENCE_NO,
             "webRedirectUrl": PAGE,
         }
+    if request.path == REFUND_PATH:
+        repeated = ("originalPartnerReferenceNo", "partnerRefundNo", "refundAmount")
+        return {**{name: sent[name] for name in repeated}, "refundNo": REFUND_NO, "refundTime": REFUND_TIME}
     return {"originalPartnerReferenceNo": sent["originalPartnerReferenceNo"]}
 
 
-def status(latest: str, *, amount: str | None = None, **more: Any) -> Act:
+def status(latest: str, *, amount: str | None = None, refunded: str | None = None, **more: Any) -> Act:
     """Answer a Query Payment with a transaction status; the amount is that of the order as far as it was heard."""
     fields: dict[str, Any] = {"latestTransactionStatus": latest, "originalReferenceNo": REFERENCE_NO, **more}
+    if refunded is not None:
+        fields["additionalInfo"] = {"amountDetail": {"refundAmount": {"value": refunded, "currency": "IDR"}}}
     if amount is not None:
         fields["amount"] = {"value": amount, "currency": "IDR"}
     return code("2005500", **fields)

@@ -1,4 +1,4 @@
-"""The windows for shop staff: what was asked of DANA and what came of it, with a few labelled handles."""
+"""The admin for shop staff: what was asked of DANA, what came of it, and the few things that people may do."""
 
 from django_dana.admin.cancel_requests import CancelRequestAdmin
 from django_dana.admin.evidence import ApiCallAdmin, NotificationAdmin

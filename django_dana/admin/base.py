@@ -1,34 +1,34 @@
-"""A window: a model that people look at and never edit, since DANA decides what stands in it.
+"""ReadOnlyAdmin: models that people look at and never edit, since DANA decides what stands in them.
 
-What people may do is a handle: a button of its own that posts, asks for its own permission, and is written to the
-history of the row.
+What people may do is a RowAction: a button that posts, asks for its own permission, and is written to the history.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.utils import display_for_field, label_for_field, lookup_field, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.functional import cached_property
-from django.utils.html import format_html
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 
 from django_dana import services
+from django_dana.admin import search
+from django_dana.admin.rendering import joined
 from django_dana.admin.tables import Table
 from django_dana.models import Order
 from django_dana.protocol import operations
@@ -44,6 +44,7 @@ else:
     _Paginator = Paginator
 
 CHANGE_PERMISSION: Final = "django_dana.change_order"
+EVIDENCE_PERMISSION: Final = "django_dana.view_evidence"
 
 #: Rows that a list counts and pages through; whoever looks for an older one searches or filters.
 MOST_LISTED: Final = 5_000
@@ -54,54 +55,82 @@ ORDER_COLUMNS: Final = tuple(
     for name in ("request_body", "web_redirect_url", "payment_code", "pay_option_details", "metadata", "return_url")
 )
 
-_RELOAD_AFTER: Final = 3
-_RELOAD_FOR: Final = timedelta(minutes=2)
+#: Seconds between two looks at a row that is likely to change.
+REFRESH_AFTER: Final = 3
 
 
-class Told(NamedTuple):
-    """What a person is told after pulling a handle."""
+class ActionResult(NamedTuple):
+    """What a person is told after an action."""
 
     sentence: str
     level: int = messages.SUCCESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handle:
+class RowAction:
     """A button on the page of one row.
 
     Attributes:
         name: the end of its address and of its URL name.
         label: what stands on it.
-        permissions: whoever has one of these may pull it.
-        fits: whether pulling it makes sense for the row as it is; what it does may refuse all the same.
-        pull: does it. A ValidationError is a refusal, and is shown.
+        permissions: any one of these is enough.
+        why_not: the sentence that says why it can't be done now, or None.
+        run: does it. A ValidationError is a refusal, and is shown.
         atomic: whether it is one transaction with the line in the history; not where it speaks to DANA.
+        question: where it is asked first, and a note is taken: what it means. A note is required.
     """
 
     name: str
     label: "_StrOrPromise"
     permissions: Sequence[str]
-    fits: Callable[[Any], bool]
-    pull: Callable[[HttpRequest, Any], Told]
+    why_not: Callable[[Any], "_StrOrPromise | None"]
+    run: Callable[[HttpRequest, Any], ActionResult]
     atomic: bool = True
+    question: "_StrOrPromise" = ""
 
-    def may_be_pulled_by(self, user: Any) -> bool:
+    def is_allowed_for(self, user: Any) -> bool:
         """Whether a user has one of the permissions."""
         return any(user.has_perm(permission) for permission in self.permissions)
 
 
-def ask_dana(order: Order) -> Told:
-    """Ask DANA about an order, and return what came of the question."""
+class Button(NamedTuple):
+    """A button, or a link that looks like one, on a page."""
+
+    label: str
+    url: str
+    is_link: bool = False
+
+
+class Section(NamedTuple):
+    """Some fields under a heading."""
+
+    title: "_StrOrPromise"
+    fields: list[tuple[str, Any]]
+
+
+class NoteForm(forms.Form):
+    """Why a person closes something. It stays here: DANA and the buyer never see it."""
+
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text=_("For your colleagues. It is kept in the history; DANA and the buyer do not see it."),
+    )
+
+
+def sync(order: Order) -> ActionResult:
+    """Ask DANA about an order, and return what came of it."""
     fresh = services.sync_order(order)
     if fresh.last_sync_at == order.last_sync_at:
         raise ValidationError(
             gettext("DANA could not be asked now: a call is under way, or the account is not usable.")
         )
-    question = fresh.api_calls.filter(operation=operations.QUERY_PAYMENT.key).latest("id")
-    rule = question.rule or operations.QUERY_PAYMENT.codes.no_reply
+    query = fresh.api_calls.filter(operation=operations.QUERY_PAYMENT.key).latest("id")
+    rule = query.rule or operations.QUERY_PAYMENT.codes.no_reply
     if rule.outcome is not Outcome.SUCCESS:
-        return Told(gettext(rule.advice), messages.WARNING)
-    return Told(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})
+        return ActionResult(gettext(rule.advice), messages.WARNING)
+    return ActionResult(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})
 
 
 class BoundedPaginator(_Paginator):
@@ -115,94 +144,58 @@ class BoundedPaginator(_Paginator):
 
 
 class LightChangeList(ChangeList):
-    """Leaves long texts where they are."""
+    """Leaves long texts in the database."""
 
-    model_admin: "Window"
+    model_admin: "ReadOnlyAdmin"
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         """Return the rows without the columns that the list does not show."""
         return super().get_queryset(request, exclude_parameters).defer(*self.model_admin.heavy)
 
 
-class AttentionFilter(admin.SimpleListFilter):
-    """All that a person should look at, in one click."""
-
-    title = _("needs attention")
-    parameter_name = "attention"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, "_StrOrPromise"]]:
-        """Return the reasons, after *any* and *none*."""
-        return [("any", _("Yes")), ("none", _("No")), *model_admin.model.Attention.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter by equality only, for which there is an index; "not empty" would read the whole table."""
-        value = self.value()
-        reasons = queryset.model.Attention.values
-        if value == "any":
-            return queryset.filter(needs_attention__in=reasons)
-        if value == "none":
-            return queryset.filter(needs_attention="")
-        return queryset.filter(needs_attention=value) if value in reasons else queryset
-
-
-class AttentionColumn:
-    """A list column that stands out where a person should look."""
-
-    @admin.display(description=_("needs attention"))
-    def attention(self, row: Any) -> str:
-        """Return the reason, marked."""
-        reason = row.get_needs_attention_display()
-        return format_html('<span class="dana-attention">{}</span>', reason) if reason else "-"
-
-
-class Window(_ModelAdmin):
+class ReadOnlyAdmin(_ModelAdmin):
     """Look, don't touch; and stay fast at a million rows."""
 
-    actions = None
-    change_form_template = "admin/django_dana/window.html"
-    change_list_template = "admin/django_dana/window_list.html"
+    actions: Any = None
+    change_list_template = "admin/django_dana/change_list.html"
     list_per_page = 50
     ordering = ("-id",)
     paginator = BoundedPaginator
+    row_template = "admin/django_dana/row.html"
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by: ClassVar[tuple[str, ...]] = ()
 
     #: Columns that the list leaves in the database.
     heavy: ClassVar[Sequence[str]] = ()
-    handles: ClassVar[Sequence[Handle]] = ()
+    row_actions: ClassVar[Sequence[RowAction]] = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a row by hand."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits a row by hand; the change permission lets people see it and pull some handles."""
+        """Nobody edits a row by hand; the change permission lets people see it and take some actions."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes a row by hand."""
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return every field that is shown."""
-        return flatten_fieldsets(self.get_fieldsets(request, obj))
-
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that leaves long texts where they are."""
+        """Return the list that leaves long texts in the database."""
         return LightChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Find whole references by index; parts of them would have to be looked for in every row."""
+        """Find references by their beginning, by index; a part in the middle would be looked for in every row."""
         term = search_term.strip()
         if not term:
             return queryset, False
         found = Q()
         for field in self.search_fields:
-            # generated references are in capitals, and people type what they hear
-            found |= Q(**{f"{field}__in": {term, term.upper()}})
+            found |= search.begins_with(field, term)
         return queryset.filter(found), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -211,114 +204,175 @@ class Window(_ModelAdmin):
 
     # -- the page of one row ------------------------------------------------------------------------------------------
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Any = None,
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Add what stands above and below the fields."""
-        fresh = obj is not None and self.is_under_way(obj) and timezone.now() - obj.updated_at < _RELOAD_FOR
-        context |= {
-            "subtitle": self.heading(obj),
-            "sentence": getattr(obj, "next_step", ""),
-            "attention": obj.get_needs_attention_display() if getattr(obj, "needs_attention", "") else "",
-            "notes": self.notes(request, obj),
-            "is_under_way": self.is_under_way(obj),
-            "reload_after": _RELOAD_AFTER if fresh else 0,
-            "handles": self._offered(request, obj),
-            "links": self.links(request, obj),
-            "tables": self.tables(request, obj),
+        """Show a row."""
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return self.respond(request, row, self.row_template, **self.row_context(request, row), **(extra_context or {}))
+
+    def respond(self, request: HttpRequest, row: Any, template: str, **context: Any) -> HttpResponse:
+        """Render a page about a row, within the frame of whatever admin this is."""
+        defaults = {
+            **self.admin_site.each_context(request),
+            "title": self.heading(row),
+            "opts": self.opts,
+            "original": row,
+            "list_url": self.address("changelist") if self.has_view_permission(request) else "",
+            "history_url": self.address("history", row.pk),
+            "has_view_permission": True,
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, template, {**defaults, **context})
 
-    def heading(self, obj: Any) -> str:
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Return what the page of a row shows."""
+        return {
+            "subheading": "",
+            "sentence": getattr(row, "next_step", ""),
+            "attention": row.get_needs_attention_display() if getattr(row, "needs_attention", "") else "",
+            "buttons": self.buttons(request, row),
+            "refresh_after": REFRESH_AFTER if self.is_under_way(row) else 0,
+            "sections": list(self.sections(request, row)),
+            "tables": self.tables(request, row),
+        }
+
+    def heading(self, row: Any) -> str:
         """Return what people call the row."""
-        return str(obj)
+        return str(row)
 
-    def is_under_way(self, obj: Any) -> bool:
-        """Whether the row is likely to change in the next seconds, so that its page loads itself again."""
+    def is_under_way(self, row: Any) -> bool:
+        """Whether the row is likely to change in the next seconds, so that its page looks again by itself."""
         return False
 
-    def notes(self, request: HttpRequest, obj: Any) -> list[SafeString]:
-        """Return further sentences on where the row stands."""
-        return []
-
-    def links(self, request: HttpRequest, obj: Any) -> list[tuple["_StrOrPromise", str]]:
-        """Return further ways on: labels and addresses."""
-        return []
-
-    def tables(self, request: HttpRequest, obj: Any) -> list[Table]:
+    def tables(self, request: HttpRequest, row: Any) -> list[Table]:
         """Return what belongs to the row."""
         return []
 
+    def sections(self, request: HttpRequest, row: Any) -> Iterator[Section]:
+        """Yield the fields of the row, by heading."""
+        for title, options in self.get_fieldsets(request, row):
+            names = [str(name) for name in options["fields"]]
+            yield Section(title or "", [(self._label_of(name), self._value_of(name, row)) for name in names])
+
+    def _label_of(self, name: str) -> str:
+        return str(label_for_field(name, self.model, self))
+
+    def _value_of(self, name: str, row: Any) -> Any:
+        field, _attribute, value = lookup_field(name, row, self)
+        if field is None or field.is_relation:
+            return "-" if value in (None, "") else value
+        return display_for_field(value, field, "-")
+
+    def may_read_evidence(self, request: HttpRequest) -> bool:
+        """Whether this person may read raw messages, masked as they are."""
+        user: Any = request.user
+        return bool(user.has_perm(EVIDENCE_PERMISSION))
+
+    # -- addresses ----------------------------------------------------------------------------------------------------
+
     def address(self, name: str, *args: Any) -> str:
-        """Return the address of a page of this window."""
+        """Return the address of a page of this admin."""
         return self._reverse(self.model, name, *args)
 
     def page_of(self, row: Model) -> str:
-        """Return the address of a row's page in the window of its model."""
+        """Return the address of a row's page in the admin of its model."""
         return self._reverse(type(row), "change", row.pk)
 
     def list_of(self, model: type[Model], **conditions: str | int) -> str:
         """Return the address of a model's list, filtered."""
         return f"{self._reverse(model, 'changelist')}?{urlencode(conditions)}"
 
-    def may_see(self, request: HttpRequest, model: type[Model]) -> bool:
-        """Whether the window of another model is there for this person."""
+    def may_see(self, request: HttpRequest, model: type[Model], row: Model | None = None) -> bool:
+        """Whether another model, or a row of it, is there for this person."""
         site = self.admin_site
-        return site.is_registered(model) and site.get_model_admin(model).has_view_permission(request)
+        return bool(site.is_registered(model) and site.get_model_admin(model).has_view_permission(request, row))
 
     def _reverse(self, model: type[Model], name: str, *args: Any) -> str:
         opts = model._meta
         return reverse(f"admin:{opts.app_label}_{opts.model_name}_{name}", args=args, current_app=self.admin_site.name)
 
-    def _offered(self, request: HttpRequest, obj: Any) -> list[tuple["_StrOrPromise", str]]:
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
+        """Return what this person may do now."""
         return [
-            (handle.label, self.address(handle.name, obj.pk))
-            for handle in self.handles
-            if handle.may_be_pulled_by(request.user) and handle.fits(obj)
+            Button(str(action.label), self.address(action.name, row.pk), is_link=bool(action.question))
+            for action in self.row_actions
+            if action.is_allowed_for(request.user) and action.why_not(row) is None
         ]
 
-    # -- handles ------------------------------------------------------------------------------------------------------
-
     def get_urls(self) -> list[URLPattern]:
-        """Add the addresses of the handles."""
+        """Add the addresses of the actions."""
         return [
-            *(self.route(handle.name, partial(self._pulled, handle)) for handle in self.handles),
+            *(self.route(action.name, partial(self._run_action, action)) for action in self.row_actions),
             *super().get_urls(),
         ]
 
-    def route(self, name: str, view: Callable[..., Any]) -> URLPattern:
+    def route(self, name: str, view: Callable[..., Any], *, more: str = "") -> URLPattern:
         """Return the route of a page about one row, outside ATOMIC_REQUESTS."""
         opts = self.opts
-        guarded = transaction.non_atomic_requests(self.admin_site.admin_view(view))
-        return path(f"<int:object_id>/{name}/", guarded, name=f"{opts.app_label}_{opts.model_name}_{name}")
+        guarded = transaction.non_atomic_requests(self.admin_site.admin_view(never_cache(view)))
+        return path(f"<int:object_id>/{more}{name}/", guarded, name=f"{opts.app_label}_{opts.model_name}_{name}")
 
     def row(self, request: HttpRequest, object_id: int) -> Any:
         """Return a row that this person may see."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
         row = self.get_object(request, str(object_id))
         if row is None:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
             raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
         return row
 
-    def _pulled(self, handle: Handle, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Do what a handle says, note who did it, and go back to the row."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not handle.may_be_pulled_by(request.user):
+    def _run_action(self, action: RowAction, request: HttpRequest, object_id: int) -> HttpResponse:
+        if not action.is_allowed_for(request.user):
             raise PermissionDenied
+        if request.method != "POST" and not action.question:
+            return HttpResponseNotAllowed(["POST"])
         row = self.row(request, object_id)
+        return self.perform(request, action, row, about=row)
+
+    def perform(self, request: HttpRequest, action: RowAction, row: Any, *, about: Any) -> HttpResponse:
+        """Ask for a note where one is needed, do what an action says, note who did it, and go back.
+
+        Args:
+            request: the request.
+            action: the action.
+            row: the row of this admin, whose page is gone back to and whose history gets the line.
+            about: what the action is about: the row, or something that belongs to it.
+        """
+        note = ""
+        if action.question:
+            form = NoteForm(request.POST if request.method == "POST" else None)
+            if not form.is_valid():
+                return self._ask(request, action, row, form, why_not=action.why_not(about))
+            note = form.cleaned_data["note"]
         try:
-            with transaction.atomic() if handle.atomic else nullcontext():
-                told = handle.pull(request, row)
-                self.log_change(request, row, str(handle.label))
+            with transaction.atomic() if action.atomic else nullcontext():
+                result = action.run(request, about)
+                subject = "" if about is row else about
+                self.log_change(request, row, joined([action.label, subject]) + (f"\n{note}" if note else ""))
         except ValidationError as refusal:
-            told = Told(" ".join(refusal.messages), messages.ERROR)
-        self.message_user(request, told.sentence, told.level)
+            result = ActionResult(" ".join(refusal.messages), messages.ERROR)
+        self.message_user(request, result.sentence, result.level)
         return HttpResponseRedirect(self.address("change", row.pk))
+
+    def _ask(
+        self, request: HttpRequest, action: RowAction, row: Any, form: forms.Form, *, why_not: Any
+    ) -> HttpResponse:
+        context = {
+            "question": action.question,
+            "label": action.label,
+            "why_not": why_not,
+            "form": form,
+            "row_url": self.address("change", row.pk),
+        }
+        return self.respond(request, row, "admin/django_dana/note.html", **context)

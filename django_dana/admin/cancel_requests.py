@@ -1,4 +1,4 @@
-"""The window on cancel requests: did the money go back, and if not, why not."""
+"""The admin of cancel requests: did the money go back, and if not, why not."""
 
 from typing import Any
 
@@ -9,66 +9,91 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
-from django_dana.admin.base import ORDER_COLUMNS, AttentionColumn, AttentionFilter, Handle, Told, Window, ask_dana
-from django_dana.admin.rendering import link, pretty_text
+from django_dana.admin.base import ORDER_COLUMNS, ActionResult, ReadOnlyAdmin, RowAction, sync
+from django_dana.admin.filters import AttentionFilter
+from django_dana.admin.rendering import badge, link, pretty_text
 from django_dana.admin.tables import Table, call_table
 from django_dana.display import price
-from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.models import ApiCall, CancelRequest
+from django_dana.services import summary
 from django_dana.services.permitted import CANCEL_PERMISSION
+from django_dana.services.summary import Tone
+
+_TONES = {
+    CancelRequest.Status.NEW: Tone.WAIT,
+    CancelRequest.Status.PENDING: Tone.WAIT,
+    CancelRequest.Status.SUCCESS: Tone.GOOD,
+    CancelRequest.Status.FAILED: Tone.BAD,
+    CancelRequest.Status.ABORTED: Tone.BAD,
+}
 
 
-def can_be_asked_about(cancel_request: CancelRequest) -> bool:
-    """Whether DANA may know something of it that we don't."""
-    return cancel_request.status not in (CancelRequest.Status.NEW, CancelRequest.Status.SUCCESS)
+def _why_not_sync(cancel_request: CancelRequest) -> Any:
+    if cancel_request.status in (CancelRequest.Status.NEW, CancelRequest.Status.SUCCESS):
+        return _("DANA knows nothing more of it than stands here.")
+    return summary.why_not_sync(cancel_request.order)
 
 
-def can_be_sent_again(cancel_request: CancelRequest) -> bool:
-    """Whether the same request may be sent once more by hand."""
-    ended = cancel_request.status in (CancelRequest.Status.FAILED, CancelRequest.Status.ABORTED)
-    order = cancel_request.order
-    return (
-        ended
-        and (order.is_open or order.payment_status == Order.PaymentStatus.PAID)
-        and not order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists()
-    )
-
-
-def is_tried_again(cancel_request: CancelRequest) -> bool:
-    """Whether the request is repeated from time to time."""
-    return cancel_request.status != CancelRequest.Status.NEW and cancel_request.next_attempt_at is not None
-
-
-def can_be_marked(cancel_request: CancelRequest) -> bool:
-    """Whether a person may say that it needs no attention; not while nobody knows its end."""
-    known_ends = (CancelRequest.Attention.REFUSED, CancelRequest.Attention.NOT_CANCELLED)
-    return cancel_request.needs_attention in known_ends
-
-
-def _send_again(request: HttpRequest, cancel_request: CancelRequest) -> Told:
+def _retry(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
     user: Any = request.user
     services.retry_cancel(cancel_request, requested_by=user)
-    return Told(gettext("The cancel is on its way to DANA. This page shows what becomes of it."))
+    return ActionResult(gettext("It is on its way to DANA. This page shows what becomes of it."))
 
 
-def _stop(request: HttpRequest, cancel_request: CancelRequest) -> Told:
+def _stop(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
     services.stop_retrying(cancel_request)
-    return Told(gettext("The cancel is not sent again by itself any more."))
+    return ActionResult(gettext("The cancel is not sent again by itself any more."))
 
 
-def _mark(request: HttpRequest, cancel_request: CancelRequest) -> Told:
+def _review(request: HttpRequest, cancel_request: CancelRequest) -> ActionResult:
     services.clear_attention(cancel_request)
-    return Told(gettext("Noted: the cancel request needs no attention any more."))
+    return ActionResult(gettext("Noted: the cancel request needs no attention any more."))
+
+
+#: What may be done about a cancel request, here and on the page of its order.
+ACTIONS = (
+    RowAction(
+        name="retry",
+        label=_("Send again"),
+        permissions=(CANCEL_PERMISSION,),
+        why_not=services.why_not_retry,
+        run=_retry,
+    ),
+    RowAction(
+        name="sync",
+        label=_("Ask DANA now"),
+        permissions=(CANCEL_PERMISSION,),
+        why_not=_why_not_sync,
+        run=lambda request, cancel_request: sync(cancel_request.order),
+        atomic=False,
+    ),
+    RowAction(
+        name="stop",
+        label=_("Stop trying"),
+        permissions=(CANCEL_PERMISSION,),
+        why_not=services.why_not_stop,
+        run=_stop,
+    ),
+    RowAction(
+        name="review",
+        label=_("Mark as reviewed"),
+        permissions=(CANCEL_PERMISSION,),
+        why_not=summary.why_not_review,
+        run=_review,
+        question=_("You have looked into it, and nothing more is to be done about this request. No money is moved."),
+    ),
+)
 
 
 @admin.register(CancelRequest)
-class CancelRequestAdmin(AttentionColumn, Window):
+class CancelRequestAdmin(ReadOnlyAdmin):
     """Cancel requests: where each one stands and what comes next."""
 
-    list_display = ("created_at", "shown_order", "status", "attention", "shown_amount", "requested_by", "reason")
-    list_filter = ("status", AttentionFilter)
+    list_display = ("shown_order", "shown_status", "shown_amount", "created_at", "requested_by", "reason")
+    list_filter = (AttentionFilter, "status")
     list_select_related = ("order", "requested_by")
     search_fields = ("order__partner_reference_no", "order__reference_no")
-    search_help_text = _("A whole reference of the order: ours or DANA's.")
+    search_help_text = _("The beginning of a reference of the order: ours or DANA's.")
     heavy = ("request_body", *ORDER_COLUMNS)
     fieldsets = (
         (None, {"fields": ("order_link", "shown_amount", "status", "reason", "requested_by", "created_at")}),
@@ -83,42 +108,18 @@ class CancelRequestAdmin(AttentionColumn, Window):
                     "attempts",
                     "next_attempt_at",
                     "give_up_at",
-                    "shown_request",
                 )
             },
         ),
     )
-    handles = (
-        Handle(
-            name="retry",
-            label=_("Send again"),
-            permissions=(CANCEL_PERMISSION,),
-            fits=can_be_sent_again,
-            pull=_send_again,
-        ),
-        Handle(
-            name="ask",
-            label=_("Ask DANA now"),
-            permissions=(CANCEL_PERMISSION,),
-            fits=can_be_asked_about,
-            pull=lambda request, cancel_request: ask_dana(cancel_request.order),
-            atomic=False,
-        ),
-        Handle(
-            name="stop",
-            label=_("Stop trying"),
-            permissions=(CANCEL_PERMISSION,),
-            fits=is_tried_again,
-            pull=_stop,
-        ),
-        Handle(
-            name="mark",
-            label=_("Mark as looked at"),
-            permissions=(CANCEL_PERMISSION,),
-            fits=can_be_marked,
-            pull=_mark,
-        ),
-    )
+    row_actions = ACTIONS
+
+    @admin.display(description=_("status"))
+    def shown_status(self, cancel_request: CancelRequest) -> SafeString:
+        """Return the status, or why a person should look, as a badge."""
+        text = cancel_request.get_needs_attention_display() or cancel_request.get_status_display()
+        status = CancelRequest.Status(cancel_request.status)
+        return badge(text, Tone.BAD if cancel_request.needs_attention else _TONES[status])
 
     @admin.display(description=_("amount"))
     def shown_amount(self, cancel_request: CancelRequest) -> str:
@@ -131,24 +132,26 @@ class CancelRequestAdmin(AttentionColumn, Window):
         return str(cancel_request.order)
 
     @admin.display(description=_("order"))
-    def order_link(self, cancel_request: CancelRequest) -> str:
+    def order_link(self, cancel_request: CancelRequest) -> SafeString:
         """Return a link to the order."""
         order = cancel_request.order
         return link(self.page_of(order), f"{order}, {order.title}")
 
-    @admin.display(description=_("request"))
-    def shown_request(self, cancel_request: CancelRequest) -> SafeString:
-        """Return what is sent to DANA."""
-        return pretty_text(cancel_request.request_body)
+    def heading(self, row: CancelRequest) -> str:
+        """Return the number, and the reference of the order, by which people know it."""
+        return gettext("Cancel request %(number)s of %(order)s") % {"number": row, "order": row.order}
 
-    def heading(self, obj: CancelRequest) -> str:
-        """Return the reference of the order, by which people know it."""
-        return str(obj.order)
+    def row_context(self, request: HttpRequest, row: CancelRequest) -> dict[str, Any]:
+        """Add the request as it is sent, for those who may read it."""
+        context = super().row_context(request, row)
+        if self.may_read_evidence(request):
+            context["evidence"] = [(_("request"), pretty_text(row.request_body))]
+        return context
 
-    def is_under_way(self, obj: CancelRequest) -> bool:
+    def is_under_way(self, row: CancelRequest) -> bool:
         """Whether DANA has still to decide."""
-        return bool(obj.unfinished)
+        return bool(row.unfinished)
 
-    def tables(self, request: HttpRequest, obj: CancelRequest) -> list[Table]:
+    def tables(self, request: HttpRequest, row: CancelRequest) -> list[Table]:
         """Return the calls made for the request."""
-        return [call_table(self, obj)] if self.may_see(request, ApiCall) else []
+        return [call_table(self, row)] if self.may_see(request, ApiCall) else []

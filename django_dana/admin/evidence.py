@@ -1,19 +1,27 @@
-"""The windows on what was sent, answered and heard."""
+"""The admin of what was sent, answered and heard. Raw texts, masked as they are, need a permission of their own."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.admin.base import ORDER_COLUMNS, Window
+from django_dana.admin.base import CHANGE_PERMISSION, ORDER_COLUMNS, ActionResult, ReadOnlyAdmin, RowAction
 from django_dana.admin.rendering import link, pretty_text, pretty_value
 from django_dana.models import ApiCall, Notification
+from django_dana.protocol import notation
+from django_dana.services.permitted import CANCEL_PERMISSION
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
 
 
-class EvidenceWindow(Window):
-    """What calls and messages share: the order they belong to."""
+class EvidenceAdmin(ReadOnlyAdmin):
+    """What calls and messages share: the order they belong to, and who may read them as they are."""
 
     list_select_related = ("order",)
 
@@ -23,30 +31,53 @@ class EvidenceWindow(Window):
         return str(row.order or "-")
 
     @admin.display(description=_("order"))
-    def order_link(self, row: Any) -> str:
+    def order_link(self, row: Any) -> SafeString | str:
         """Return a link to the order."""
         return link(self.page_of(row.order), row.order) if row.order else "-"
 
+    def row_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add the raw texts, or who may read them."""
+        context = super().row_context(request, row)
+        if self.may_read_evidence(request):
+            context["evidence"] = self.evidence(row)
+        else:
+            context["closed_evidence"] = True
+        return context
+
+    def evidence(self, row: Any) -> Sequence[tuple["_StrOrPromise", SafeString]]:
+        """Return the raw texts of a row, masked."""
+        raise NotImplementedError
+
+
+def _why_not_review(notification: Notification) -> Any:
+    if notification.reviewed_at:
+        return _("Somebody has reviewed it.")
+    fine = (Notification.Outcome.APPLIED, Notification.Outcome.KNOWN, Notification.Outcome.TEST)
+    return _("It was applied, so there is nothing to review.") if notification.outcome in fine else None
+
+
+def _review(request: HttpRequest, notification: Notification) -> ActionResult:
+    notification.reviewed_at = timezone.now()
+    notification.save(update_fields=["reviewed_at"])
+    return ActionResult(gettext("Noted: the message needs no attention any more."))
+
 
 @admin.register(ApiCall)
-class ApiCallAdmin(EvidenceWindow):
+class ApiCallAdmin(EvidenceAdmin):
     """Each HTTP call to DANA."""
 
     list_display = ("started_at", "operation", "shown_order", "response_code", "response_message", "error")
     list_filter = ("operation",)
     search_fields = ("order__partner_reference_no", "order__reference_no", "external_id")
-    search_help_text = _("A whole reference of the order, or an X-EXTERNAL-ID.")
+    search_help_text = _("The beginning of a reference of the order, or of an X-EXTERNAL-ID.")
     heavy = ("response_body", *ORDER_COLUMNS)
     fieldsets = (
         (None, {"fields": ("order_link", "cancel_link", "operation", "external_id", "started_at", "duration_ms")}),
-        (
-            _("Answer"),
-            {"fields": ("http_status", "response_code", "response_message", "meaning", "error", "shown_response")},
-        ),
+        (_("Answer"), {"fields": ("http_status", "response_code", "response_message", "meaning", "error")}),
     )
 
     @admin.display(description=_("cancel request"))
-    def cancel_link(self, call: ApiCall) -> str:
+    def cancel_link(self, call: ApiCall) -> SafeString | str:
         """Return a link to the cancel request it was made for."""
         return link(self.page_of(call.cancel_request), call.cancel_request) if call.cancel_request else "-"
 
@@ -57,32 +88,52 @@ class ApiCallAdmin(EvidenceWindow):
             return gettext("No answer is recorded: the call is under way, or the worker ended before its end.")
         return gettext(call.rule.advice) if call.rule else "-"
 
-    @admin.display(description=_("response"))
-    def shown_response(self, call: ApiCall) -> SafeString:
-        """Return the body of the answer."""
-        return pretty_text(call.response_body)
+    def heading(self, row: ApiCall) -> str:
+        """Return what was called, and about which order."""
+        return gettext("%(operation)s of %(order)s") % {"operation": row.get_operation_display(), "order": row.order}
+
+    def evidence(self, row: ApiCall) -> Sequence[tuple["_StrOrPromise", SafeString]]:
+        """Return the answer."""
+        return [(_("response"), pretty_text(row.response_body))]
 
 
 @admin.register(Notification)
-class NotificationAdmin(EvidenceWindow):
+class NotificationAdmin(EvidenceAdmin):
     """Each message of DANA, also those that were refused."""
 
     list_display = ("received_at", "outcome", "shown_order", "verified", "account", "error")
     list_filter = ("outcome", "verified")
     search_fields = ("order__partner_reference_no", "order__reference_no")
-    search_help_text = _("A whole reference of the order: ours or DANA's.")
+    search_help_text = _("The beginning of a reference of the order: ours or DANA's.")
     heavy = ("body", "headers", *ORDER_COLUMNS)
+    row_actions = (
+        RowAction(
+            name="review",
+            label=_("Mark as reviewed"),
+            permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
+            why_not=_why_not_review,
+            run=_review,
+            question=_("You have found out whose message it is, and nothing more is to be done about it."),
+        ),
+    )
     fieldsets = (
-        (None, {"fields": ("order_link", "outcome", "error", "received_at")}),
-        (_("Message"), {"fields": ("shown_body", "shown_headers", "verified", "verified_by", "account")}),
+        (None, {"fields": ("order_link", "claimed_reference", "outcome", "error", "received_at", "reviewed_at")}),
+        (_("Message"), {"fields": ("verified", "verified_by", "account")}),
     )
 
-    @admin.display(description=_("body"))
-    def shown_body(self, notification: Notification) -> SafeString:
-        """Return the message."""
-        return pretty_text(notification.body)
+    @admin.display(description=_("reference in the message"))
+    def claimed_reference(self, notification: Notification) -> str:
+        """Return which order the message says it is about; whether it is so is another question."""
+        try:
+            message = notation.parse_json_object(notification.body.encode())
+        except ValueError:
+            return "-"
+        return str(message.get("originalPartnerReferenceNo") or "-")
 
-    @admin.display(description=_("headers"))
-    def shown_headers(self, notification: Notification) -> SafeString:
-        """Return the headers that are kept."""
-        return pretty_value(notification.headers)
+    def heading(self, row: Notification) -> str:
+        """Return what it is, and what became of it."""
+        return gettext("Message from DANA: %(outcome)s") % {"outcome": row.get_outcome_display() or "-"}
+
+    def evidence(self, row: Notification) -> Sequence[tuple["_StrOrPromise", SafeString]]:
+        """Return the message and the headers that are kept."""
+        return [(_("body"), pretty_text(row.body)), (_("headers"), pretty_value(row.headers))]

@@ -1,158 +1,96 @@
-"""The window on orders, and the one thing staff do there with money: cancel and refund."""
+"""The admin of orders: where each one stands, what happened, and what may be done, above all giving money back."""
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import conf, services
-from django_dana.admin import cancel_requests
+from django_dana import services
+from django_dana.admin import bulk, cancel_requests, giving_back, overview
 from django_dana.admin.base import (
     CHANGE_PERMISSION,
-    AttentionColumn,
-    AttentionFilter,
-    Handle,
-    Told,
-    Window,
-    ask_dana,
+    REFRESH_AFTER,
+    ActionResult,
+    Button,
+    ReadOnlyAdmin,
+    RowAction,
+    sync,
 )
-from django_dana.admin.rendering import joined, link, outside_link, pretty_text, pretty_value
-from django_dana.admin.tables import TABLES, Table
-from django_dana.display import price
-from django_dana.models import CancelRequest, Order
-from django_dana.services.permitted import CANCEL_PERMISSION
+from django_dana.admin.buyer_text import buyer_page, buyer_texts
+from django_dana.admin.filters import AccountFilter, AttentionFilter, CreatedFilter, PaidFilter
+from django_dana.admin.rendering import badge, joined, outside_link, pretty_text, pretty_value
+from django_dana.admin.timeline import timeline_of
+from django_dana.display import moment, payment_method, price
+from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.services import inbox, summary
+from django_dana.services.permitted import CANCEL_PERMISSION, SETTLE_PERMISSION
+from django_dana.services.summary import Act, ActName, Request, Summary
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
-#: DANA cancels paid orders only so long after the payment. A warning, since DANA's answer decides.
-CANCEL_WINDOW: Final = timedelta(hours=24)
 
-
-class CancelForm(forms.Form):
-    """Why an order is cancelled."""
-
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=256,
-        required=False,
-        help_text=_("DANA gets it, and it is kept with the request. For example: out of stock."),
-        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
-    )
-
-
-class AccountFilter(admin.SimpleListFilter):
-    """By account, as the DANA setting has them: asking the table would read all of it."""
-
-    title = _("account")
-    parameter_name = "account"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the accounts, if there is a choice."""
-        try:
-            aliases = list(conf.raw_accounts())
-        except Exception:  # noqa: BLE001  a setting that is a callable may raise anything; the orders are shown anyway
-            aliases = []
-        return [(alias, alias) for alias in aliases] if len(aliases) > 1 else []
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter by the chosen account."""
-        return queryset.filter(account=self.value()) if self.value() else queryset
-
-
-# -- handles --------------------------------------------------------------------------------------------------------
-
-
-def can_be_asked_about(order: Order) -> bool:
-    """Whether DANA may know something of it."""
-    return order.create_status != Order.CreateStatus.NEW
-
-
-def can_be_sent_again(order: Order) -> bool:
-    """Whether the create may be sent once more by hand."""
-    unsettled = order.create_status in (Order.CreateStatus.PENDING, Order.CreateStatus.FAILED)
-    return (
-        unsettled
-        and order.is_open
-        and timezone.now() < order.valid_up_to
-        and not order.outcome_ambiguous
-        and not order.cancel_requests.exists()
-    )
-
-
-def is_tried_again(order: Order) -> bool:
-    """Whether the create is repeated from time to time."""
-    return order.create_status != Order.CreateStatus.NEW and order.next_attempt_at is not None
-
-
-def can_be_marked(order: Order) -> bool:
-    """Whether a person may say that it needs no attention; not while DANA is asked which of its messages is true."""
-    is_being_asked = order.needs_attention == Order.Attention.CONFLICT and order.next_sync_at is not None
-    return bool(order.needs_attention) and not is_being_asked
-
-
-def can_be_cancelled(order: Order) -> bool:
-    """Whether DANA may have an order that is neither closed nor being cancelled."""
-    return services.why_not_cancel(order) is None
-
-
-def _send_again(request: HttpRequest, order: Order) -> Told:
+def _retry(request: HttpRequest, order: Order) -> ActionResult:
     services.retry_order(order)
-    return Told(gettext("The order is sent to DANA again."))
+    return ActionResult(gettext("The order is sent to DANA again."))
 
 
-def _stop(request: HttpRequest, order: Order) -> Told:
+def _stop(request: HttpRequest, order: Order) -> ActionResult:
     services.stop_retrying(order)
-    return Told(gettext("The order is not sent again by itself any more."))
+    return ActionResult(gettext("The order is not sent again by itself any more."))
 
 
-def _mark(request: HttpRequest, order: Order) -> Told:
+def _review(request: HttpRequest, order: Order) -> ActionResult:
     services.clear_attention(order)
-    return Told(gettext("Noted: the order needs no attention any more."))
+    return ActionResult(gettext("Noted: the order needs no attention any more."))
 
 
-# -- the window -----------------------------------------------------------------------------------------------------
+def _settle(request: HttpRequest, order: Order) -> ActionResult:
+    user: Any = request.user
+    services.settle_outside(order, note=request.POST.get("note", ""), settled_by=user)
+    return ActionResult(gettext("Noted: settled outside DANA. This system moved no money."))
 
 
 @admin.register(Order)
-class OrderAdmin(AttentionColumn, Window):
+class OrderAdmin(ReadOnlyAdmin):
     """Orders: where each one stands, what comes next, and why."""
 
-    list_display = (
-        "partner_reference_no",
-        "payment_status",
-        "attention",
-        "shown_amount",
-        "title",
-        "create_status",
-        "shown_created_at",
-    )
-    list_filter = ("payment_status", AttentionFilter, "create_status", AccountFilter)
+    list_display = ("shown_reference", "shown_state", "shown_amount", "shown_created_at")
+    list_display_links = ("shown_reference",)
+    list_filter = (AttentionFilter, "payment_status", CreatedFilter, PaidFilter, "create_status", AccountFilter)
     sortable_by = ("shown_created_at",)
-    search_fields = ("partner_reference_no", "reference_no")
-    search_help_text = _("A whole reference: ours or DANA's.")
+    search_fields = ("partner_reference_no", "reference_no", "shop_reference")
+    search_help_text = _("The beginning of a reference: ours, DANA's or the shop's.")
     heavy = ("request_body", "web_redirect_url", "payment_code", "pay_option_details", "metadata", "return_url", "note")
+    row_template = "admin/django_dana/order/page.html"
     fieldsets = (
-        (None, {"fields": ("title", "shown_amount", "payment_status", "paid_at", "valid_up_to", "created_at")}),
         (_("At DANA"), {"fields": ("partner_reference_no", "reference_no", "page_at_dana", "payment_code")}),
         (
             _("The call"),
             {
                 "fields": (
                     "create_status",
+                    "payment_status",
                     "response_code",
                     "response_message",
                     "attempts",
@@ -160,14 +98,12 @@ class OrderAdmin(AttentionColumn, Window):
                     "last_sync_at",
                     "next_sync_at",
                     "note",
-                    "shown_request",
                 )
             },
         ),
         (
             _("More"),
             {
-                "classes": ("collapse",),
                 "fields": (
                     "account",
                     "environment",
@@ -183,37 +119,97 @@ class OrderAdmin(AttentionColumn, Window):
             },
         ),
     )
-    handles = (
-        Handle(
-            name="ask",
+    row_actions = (
+        RowAction(
+            name=ActName.SYNC,
             label=_("Ask DANA now"),
             permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
-            fits=can_be_asked_about,
-            pull=lambda request, order: ask_dana(order),
+            why_not=summary.why_not_sync,
+            run=lambda request, order: sync(order),
             atomic=False,
         ),
-        Handle(
-            name="retry",
+        RowAction(
+            name=ActName.RETRY,
             label=_("Send again"),
             permissions=(CHANGE_PERMISSION,),
-            fits=can_be_sent_again,
-            pull=_send_again,
+            why_not=services.why_not_retry,
+            run=_retry,
         ),
-        Handle(
-            name="stop",
+        RowAction(
+            name=ActName.STOP,
             label=_("Stop trying"),
             permissions=(CHANGE_PERMISSION,),
-            fits=is_tried_again,
-            pull=_stop,
+            why_not=services.why_not_stop,
+            run=_stop,
         ),
-        Handle(
-            name="mark",
-            label=_("Mark as looked at"),
+        RowAction(
+            name=ActName.REVIEW,
+            label=_("Mark as reviewed"),
             permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
-            fits=can_be_marked,
-            pull=_mark,
+            why_not=summary.why_not_review,
+            run=_review,
+            question=_("You have looked into it, and nothing more is to be done about this order. No money is moved."),
+        ),
+        RowAction(
+            name=ActName.SETTLE,
+            label=_("Settled outside DANA"),
+            permissions=(SETTLE_PERMISSION,),
+            why_not=services.why_not_settle_outside,
+            run=_settle,
+            question=_(
+                "You have given the money back by other means, such as a bank transfer. This system moves no money, "
+                "and from here on DANA is not asked to give any back. Write down how it was done and its number."
+            ),
         ),
     )
+
+    actions = ("cancel_selected", "export_selected")
+
+    # -- the list -----------------------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
+        """Return the orders, with the requests on which their state depends."""
+        return summary.with_requests(super().get_queryset(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Add the ways to what waits and to how it goes, with counts."""
+        return super().changelist_view(request, {"links": list(self._links(request)), **(extra_context or {})})
+
+    def _links(self, request: HttpRequest) -> Iterator[dict[str, Any]]:
+        """Yield the links above the list. Each count is bounded, and served by an index."""
+        orders = self.get_queryset(request).order_by()
+        waits = _bounded(inbox.orders_in_need(orders))
+        yield {"label": gettext("Waits for a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
+        if self.may_see(request, CancelRequest):
+            url = self.list_of(CancelRequest, unfinished__exact=1)
+            yield {
+                "label": gettext("Refunds under way"),
+                "url": url,
+                "count": _bounded(CancelRequest.objects.filter(next_attempt_at__isnull=False)),
+            }
+        if self.may_see(request, Notification):
+            url = self.list_of(Notification, outcome__in="unknown_order,failed")
+            count = _bounded(inbox.unapplied_messages())
+            yield {"label": gettext("Messages not applied"), "url": url, "count": count, "is_bad": count}
+        yield {"label": gettext("Overview"), "url": self.address("overview"), "count": None}
+
+    @admin.display(description=_("order"))
+    def shown_reference(self, order: Order) -> SafeString:
+        """Return the reference, and under it what was bought."""
+        sandbox = "SANDBOX" if order.environment == "sandbox" else ""
+        return format_html(
+            '<span class="dana-ref">{}</span> <span class="dana-sub">{} <small>{}</small></span>',
+            order.partner_reference_no,
+            joined([order.shop_reference, order.title]),
+            sandbox,
+        )
+
+    @admin.display(description=_("state"))
+    def shown_state(self, order: Order) -> SafeString:
+        """Return the state as a badge, marked where a person should look."""
+        standing = summary.summarize(order)
+        mark = format_html('<span class="dana-mark">{}</span>', _("needs attention"))
+        return format_html("{} {}", badge(standing.badge, standing.tone), mark if standing.needs_attention else "")
 
     @admin.display(description=_("amount"))
     def shown_amount(self, order: Order) -> str:
@@ -223,18 +219,15 @@ class OrderAdmin(AttentionColumn, Window):
     @admin.display(description=_("created at"), ordering="id")
     def shown_created_at(self, order: Order) -> str:
         """Return the time; sorted by the key, which has an index and the same order."""
-        return date_format(timezone.localtime(order.created_at), "SHORT_DATETIME_FORMAT")
+        return moment(order.created_at)
+
+    # -- the page -----------------------------------------------------------------------------------------------------
 
     @admin.display(description=_("page at DANA"))
     def page_at_dana(self, order: Order) -> str:
         """Return a link to DANA's page, if its address is one to follow."""
         url = order.safe_redirect_url
         return outside_link(url, gettext("Open DANA's page")) if url else order.web_redirect_url or "-"
-
-    @admin.display(description=_("request"))
-    def shown_request(self, order: Order) -> SafeString:
-        """Return what is sent to DANA."""
-        return pretty_text(order.request_body)
 
     @admin.display(description=_("payment methods"))
     def payment_methods(self, order: Order) -> str:
@@ -246,74 +239,288 @@ class OrderAdmin(AttentionColumn, Window):
         """Return the shop's own data."""
         return pretty_value(order.metadata)
 
-    def is_under_way(self, obj: Order) -> bool:
-        """Whether the first answer of DANA is awaited."""
-        return obj.create_status == Order.CreateStatus.NEW
+    def row_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
+        """Return the truth about an order: one sentence, one act, and everything that happened."""
+        standing = summary.summarize(row)
+        may_read = self.may_read_evidence(request)
+        page = buyer_page(request, row)
+        timeline = timeline_of(standing, with_evidence=may_read)
+        primary = standing.primary and self._button(request, standing.primary)
+        others = [button for act in standing.others if (button := self._button(request, act))]
+        return {
+            "summary": standing,
+            "figures": list(self._figures(standing)),
+            "primary": primary,
+            "others": others,
+            "differences": list(_differences(row)),
+            "texts": buyer_texts(standing, page),
+            "buyer_page": page,
+            "timeline": timeline,
+            "zone": timezone.localtime().tzname(),
+            "calls_url": self.list_of(ApiCall, order__id__exact=row.pk) if self.may_see(request, ApiCall) else "",
+            "messages_url": (
+                self.list_of(Notification, order__id__exact=row.pk) if self.may_see(request, Notification) else ""
+            ),
+            "refresh_after": REFRESH_AFTER if standing.is_under_way else 0,
+            "sections": list(self.sections(request, row)),
+            "evidence": [(_("request"), pretty_text(row.request_body))] if may_read else [],
+        }
 
-    def notes(self, request: HttpRequest, obj: Order) -> list[SafeString]:
-        """Return what became of the last cancel: "paid, deliver it" is no advice while the money goes back."""
-        last = obj.cancel_requests.order_by("-id").first()
-        if last is None or not self.may_see(request, CancelRequest):
-            return []
-        title = link(self.page_of(last), _("Cancel request"))
-        # of one that succeeded the order says the same
-        step = "" if last.status == CancelRequest.Status.SUCCESS else last.next_step
-        return [format_html("{}: <strong>{}</strong>. {}", title, last.get_status_display(), step)]
+    def _figures(self, standing: Summary) -> Iterator[tuple["_StrOrPromise", str]]:
+        """Yield where the money is."""
+        money = standing.money
+        if not money.paid:
+            yield _("To be paid"), price(standing.order.amount, money.currency)
+            yield _("Paid"), price(money.paid, money.currency)
+            if standing.order.is_open:
+                yield _("Can be paid until"), self._until(standing.order.valid_up_to, standing)
+            return
+        yield _("Paid"), price(money.paid, money.currency)
+        yield _("Given back"), price(money.given_back, money.currency)
+        yield _("Still with us"), price(money.still_with_us, money.currency)
+        if method := payment_method(standing.order.pay_method, standing.order.pay_option):
+            yield _("Paid with"), method
+        if standing.cancel_until:
+            yield _("Can be cancelled until"), self._until(standing.cancel_until, standing)
 
-    def links(self, request: HttpRequest, obj: Order) -> list[tuple["_StrOrPromise", str]]:
-        """Return the way to the page that cancels."""
-        if not request.user.has_perm(CANCEL_PERMISSION) or not can_be_cancelled(obj):
-            return []
-        return [(_("Cancel and refund"), self.address("cancel", obj.pk))]
+    def _until(self, when: Any, standing: Summary) -> str:
+        text = moment(when)
+        if when <= standing.now:
+            return gettext("%s (over)") % text
+        return f"{text} ({timeuntil(when, standing.now, depth=1)})"
 
-    def tables(self, request: HttpRequest, obj: Order) -> list[Table]:
-        """Return the cancel requests, calls and messages of an order, as far as this person may see them."""
-        return [build(self, obj) for model, build in TABLES if self.may_see(request, model)]
+    def _button(self, request: HttpRequest, act: Act) -> Button | None:
+        """Return the button of an act, if this person may do it."""
+        order_id = act.target.pk if isinstance(act.target, Order) else act.target.order_id
+        user: Any = request.user
+        if act.name == ActName.GIVE_BACK:
+            if not user.has_perm(CANCEL_PERMISSION):
+                return None
+            return Button(act.label, self.address(ActName.GIVE_BACK, order_id), is_link=True)
+        action = _find(self.row_actions if isinstance(act.target, Order) else cancel_requests.ACTIONS, act.name)
+        if not action.is_allowed_for(user):
+            return None
+        if isinstance(act.target, Order):
+            url = self.address(action.name, order_id)
+        else:
+            url = self.address(f"cancel-{action.name}", order_id, act.target.pk)
+        return Button(act.label, url, is_link=bool(action.question))
 
-    # -- cancel -------------------------------------------------------------------------------------------------------
+    # -- acts ---------------------------------------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page that cancels."""
-        return [self.route("cancel", self.cancel_view), *super().get_urls()]
+        """Add the page that gives money back, and what may be done about each request of an order."""
+        of_requests = [
+            self.route(
+                f"cancel-{action.name}",
+                partial(self._run_request_action, action),
+                more="<int:cancel_request_id>/",
+            )
+            for action in cancel_requests.ACTIONS
+        ]
+        return [
+            path("inbox/", self.admin_site.admin_view(self.inbox_view), name="django_dana_order_inbox"),
+            path("overview/", self.admin_site.admin_view(self.overview_view), name="django_dana_order_overview"),
+            self.route(ActName.GIVE_BACK, self.give_back_view),
+            *of_requests,
+            *super().get_urls(),
+        ]
 
-    def cancel_view(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        """Say what will happen, and on a POST ask for it."""
-        if not request.user.has_perm(CANCEL_PERMISSION):
+    # -- pages about many ---------------------------------------------------------------------------------------------
+
+    def inbox_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what waits for a person."""
+        if not self.has_view_permission(request):
             raise PermissionDenied
-        order: Order = self.row(request, object_id)
-        form = CancelForm(request.POST if request.method == "POST" else None)
-        if form.is_valid():
-            try:
-                return self._cancel(request, order, form.cleaned_data["reason"])
-            except ValidationError as refusal:
-                form.add_error(None, refusal.messages)
-        return self._cancel_page(request, order, form)
+        items = [
+            {
+                "since": item.since,
+                "when": moment(item.since),
+                "what": item.what,
+                "cause": item.cause,
+                "act": item.act,
+                "badge": item.badge,
+                "tone": item.tone,
+                "url": self._url_of(request, item.row),
+            }
+            for item in inbox.waiting(self.get_queryset(request).order_by())
+            if item.row is None or self.may_see(request, type(item.row), item.row)
+        ]
+        return self._page(request, gettext("Waits for a person"), "inbox", items=items)
 
-    def _cancel(self, request: HttpRequest, order: Order, reason: str) -> HttpResponse:
-        user: Any = request.user
-        with transaction.atomic():
-            cancel_request = services.cancel_order(order, reason=reason, requested_by=user)
-            self.log_change(request, order, joined([gettext("Cancel and refund"), reason and f"({reason})"]))
-        self.message_user(request, gettext("The cancel is on its way to DANA. This page shows what becomes of it."))
-        if self.may_see(request, CancelRequest):
-            return HttpResponseRedirect(self.page_of(cancel_request))
-        return HttpResponseRedirect(self.address("change", order.pk))
+    def _url_of(self, request: HttpRequest, row: Order | Notification | None) -> str:
+        if row is not None:
+            return self.page_of(row)
+        return self.list_of(Notification, verified__exact=0) if self.may_see(request, Notification) else ""
 
-    def _cancel_page(self, request: HttpRequest, order: Order, form: CancelForm) -> HttpResponse:
-        past = order.cancel_requests.order_by("-id").first()
+    def overview_view(self, request: HttpRequest) -> HttpResponse:
+        """Show how it goes."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        chosen = request.GET.get("days", "")
+        days = int(chosen) if chosen in map(str, overview.PERIODS) else 7
+        found = overview.overview_of(self.get_queryset(request).prefetch_related(None), days)
         context = {
+            "overview": found,
+            "facts": overview.facts_of(found),
+            "periods": [
+                {"days": number, "label": label, "is_chosen": number == days}
+                for number, label in overview.PERIODS.items()
+            ],
+            "unsettled_url": self.page_of(found.oldest_unsettled) if found.oldest_unsettled else "",
+        }
+        return self._page(request, gettext("Overview"), "overview", **context)
+
+    def _page(self, request: HttpRequest, title: str, name: str, **context: Any) -> HttpResponse:
+        defaults = {
             **self.admin_site.each_context(request),
-            "title": gettext("Cancel and refund"),
-            "subtitle": str(order),
+            "title": title,
             "opts": self.opts,
-            "order": order,
-            "price": price(order.amount, order.currency),
-            "is_late": order.paid_at is not None and timezone.now() - order.paid_at > CANCEL_WINDOW,
-            "is_possible": can_be_cancelled(order),
-            "past": past,
-            "may_repeat": past is not None and cancel_requests.can_be_sent_again(past),
-            "past_url": self.page_of(past) if past and self.may_see(request, CancelRequest) else "",
-            "order_url": self.address("change", order.pk),
+            "list_url": self.address("changelist"),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, f"admin/django_dana/order/{name}.html", {**defaults, **context})
+
+    @admin.action(description=_("Cancel, and give the money back…"), permissions=["cancel"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+        """Say what would happen to each chosen order, then do it."""
+        form = bulk.BulkForm(request.POST if "confirmed" in request.POST else None)
+        found = bulk.candidates(queryset)
+        if form.is_valid() and len(found) <= bulk.MOST_CANCELLED:
+            self._cancel_all(request, [one.summary.order for one in found], form.cleaned_data["reason"])
+            return None
+        context = {
+            "candidates": found,
+            "number": sum(not one.why_not for one in found),
+            "totals": bulk.totals(found),
+            "is_too_many": len(found) > bulk.MOST_CANCELLED,
+            "limit": bulk.MOST_CANCELLED,
             "form": form,
         }
-        return TemplateResponse(request, "admin/django_dana/order/cancel.html", context)
+        return self._page(request, gettext("Cancel several orders"), "bulk_cancel", **context)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may cancel orders."""
+        user: Any = request.user
+        return bool(user.has_perm(CANCEL_PERMISSION))
+
+    def _cancel_all(self, request: HttpRequest, orders: Iterable[Order], reason: str) -> None:
+        """Ask for each cancel on its own, so that one that is refused stops no other."""
+        done = 0
+        for order in orders:
+            data = {"reason": reason, "version": request.POST.get(f"version-{order.pk}", "")}
+            form = giving_back.GiveBackForm(data)
+            try:
+                if not form.is_valid() or not self.has_view_permission(request, order):
+                    raise PermissionDenied
+                self._ask_for(request, order, form)
+                done += 1
+            except giving_back.StaleForm:
+                message = gettext("%(order)s has changed meanwhile; nothing was sent for it.") % {"order": order}
+                self.message_user(request, message, messages.WARNING)
+            except ValidationError as refusal:
+                self.message_user(request, f"{order}: {' '.join(refusal.messages)}", messages.ERROR)
+        message = ngettext("%d cancel is on its way to DANA.", "%d cancels are on their way to DANA.", done) % done
+        self.message_user(request, message, messages.SUCCESS if done else messages.WARNING)
+
+    @admin.action(description=_("Export as CSV"))
+    def export_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
+        """Return the chosen orders as CSV."""
+        return bulk.export(queryset)
+
+    # -- acts on one --------------------------------------------------------------------------------------------------
+
+    def _run_request_action(
+        self, action: RowAction, request: HttpRequest, object_id: int, cancel_request_id: int
+    ) -> HttpResponse:
+        """Do what may be done about a request, for who sees the order, also where they do not see the request."""
+        if not action.is_allowed_for(request.user):
+            raise PermissionDenied
+        if request.method != "POST" and not action.question:
+            return HttpResponseNotAllowed(["POST"])
+        order: Order = self.row(request, object_id)
+        cancel_request = order.cancel_requests.filter(pk=cancel_request_id).first()
+        if cancel_request is None:
+            raise Http404
+        return self.perform(request, action, order, about=cancel_request)
+
+    def give_back_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Say what will happen, and on a POST ask for it."""
+        user: Any = request.user
+        if not user.has_perm(CANCEL_PERMISSION):
+            raise PermissionDenied
+        order: Order = self.row(request, object_id)
+        if request.method != "POST":
+            return self._give_back_page(request, order)
+        form = giving_back.GiveBackForm(request.POST)
+        if form.is_valid():
+            try:
+                return self._give_back(request, order, form)
+            except giving_back.StaleForm:
+                return self._stale_page(request, self.row(request, object_id))
+            except ValidationError as refusal:
+                giving_back.add_refusal(form, refusal)
+        return self._give_back_page(request, order, form)
+
+    def _give_back(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> HttpResponse:
+        self._ask_for(request, order, form)
+        self.message_user(request, gettext("It is on its way to DANA. This page shows what becomes of it."))
+        return HttpResponseRedirect(self.address("change", order.pk))
+
+    def _ask_for(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> None:
+        label = gettext("Give money back") if order.paid_at else gettext("Cancel (nothing was paid)")
+        reason, note = form.cleaned_data["reason"], form.cleaned_data["note"]
+        with transaction.atomic():
+            giving_back.give_back(order, form, request.user)
+            self.log_change(request, order, f"{label}: {reason}" + (f"\n{note}" if note else ""))
+
+    def _stale_page(self, request: HttpRequest, order: Order) -> HttpResponse:
+        """Show the form again for what the order is by now; nothing was sent."""
+        form = giving_back.GiveBackForm({**request.POST.dict(), "version": giving_back.version_of(order)})
+        state = summary.summarize(order).badge
+        message = gettext(
+            "This order has changed since you opened the page: it is now “%(state)s”. Nothing was sent. "
+            "Read what would happen now, then decide."
+        )
+        form.add_error(None, message % {"state": state})
+        return self._give_back_page(request, order, form)
+
+    def _give_back_page(
+        self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm | None = None
+    ) -> HttpResponse:
+        standing = summary.summarize(order)
+        if form is None:
+            form = giving_back.GiveBackForm(initial={"version": giving_back.version_of(order)})
+        earlier = [(row, self._retry_button(request, standing, row)) for row in reversed(standing.requests)]
+        context = {
+            "summary": standing,
+            "figures": list(self._figures(standing)),
+            "price": price(order.amount, order.currency),
+            "why_not": services.why_not_cancel(order),
+            "is_late": standing.cancel_until is not None and standing.now >= standing.cancel_until,
+            "earlier": earlier,
+            "may_repeat": any(button for _row, button in earlier),
+            "row_url": self.address("change", order.pk),
+            "form": form,
+        }
+        return self.respond(request, order, "admin/django_dana/order/give_back.html", **context)
+
+    def _retry_button(self, request: HttpRequest, standing: Summary, row: Request) -> Button | None:
+        act = next((act for act in standing.acts if act.name == ActName.RETRY and act.target == row), None)
+        return self._button(request, act) if act else None
+
+
+def _differences(order: Order) -> Iterator[dict[str, Any]]:
+    """Yield what DANA reported otherwise than we hold it."""
+    if order.reported_amount is not None and order.reported_amount != order.amount:
+        held, reported = price(order.amount, order.currency), price(order.reported_amount, order.currency)
+        yield {"label": gettext("Amount"), "held": held, "reported": reported}
+
+
+def _bounded(rows: QuerySet[Any]) -> int:
+    """Return how many there are, counting no further than a person would read."""
+    return rows.order_by()[: inbox.MOST_LISTED].count()
+
+
+def _find(actions: Iterable[RowAction], name: str) -> RowAction:
+    return next(action for action in actions if action.name == name)

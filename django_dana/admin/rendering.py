@@ -1,6 +1,7 @@
 """How evidence is shown: readable, and without what could be used to pay."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -9,8 +10,15 @@ from django.utils.safestring import SafeString
 
 from django_dana.protocol import notation
 
-#: With these one could pay, or act as the buyer's device.
-_SECRETS: Final = frozenset({"cardToken", "merchantToken", "tokenId", "sessionId"})
+MASK: Final = "•••"
+
+#: With these one could pay, act as the buyer's device, or prove what one did not write. In small letters.
+_SECRETS: Final = frozenset({"cardtoken", "merchanttoken", "tokenid", "sessionid", "x-signature"})
+
+#: The same in a text that is no JSON, or was cut off: also where quotes are escaped once or more.
+_SECRET_IN_TEXT: Final = re.compile(
+    rf"""((?:{"|".join(sorted(_SECRETS))})\\*["']?\s*[:=]\s*\\*["']?)[^"'\\\s,;&}}]+""", re.IGNORECASE
+)
 
 
 def pretty_text(text: str) -> SafeString:
@@ -18,7 +26,7 @@ def pretty_text(text: str) -> SafeString:
     try:
         value = notation.parse_json_object(text.encode())
     except ValueError:
-        return _preformatted(text)
+        return _preformatted(_SECRET_IN_TEXT.sub(rf"\1{MASK}", text))
     return pretty_value(value)
 
 
@@ -39,18 +47,30 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
+def badge(text: object, tone: str) -> SafeString:
+    """Return a state as a badge."""
+    return format_html('<span class="dana-badge dana-{}">{}</span>', tone, text)
+
+
 def joined(parts: Iterable[object]) -> str:
     """Return what is there of several texts, on one line."""
     return " ".join(str(part) for part in parts if part)
 
 
 def _preformatted(text: str) -> SafeString:
-    return format_html('<pre class="dana-text">{}</pre>', text) if text else SafeString("-")
+    return format_html('<pre class="dana-text" tabindex="0">{}</pre>', text) if text else SafeString("-")
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: "•••" if name in _SECRETS else _without_secrets(item) for name, item in value.items()}
+        return {name: MASK if str(name).lower() in _SECRETS else _without_secrets(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
+    if isinstance(value, str):
+        return _text_without_secrets(value)
     return value
+
+
+def _text_without_secrets(text: str) -> str:
+    """Mask what stands in JSON inside a string, which DANA nests several times."""
+    return _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)

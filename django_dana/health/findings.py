@@ -21,7 +21,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import conf
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, Sweep
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 from django_dana.protocol import operations
 from django_dana.protocol.response_codes import Outcome
@@ -231,6 +231,11 @@ QUEUES: Final[Mapping[str, Queue]] = {
         "order__account",
         "next_attempt_at",
     ),
+    "refunds": Queue(
+        lambda now: RefundRequest.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at"),
+        "order__account",
+        "next_attempt_at",
+    ),
     "signals": Queue(
         lambda now: OutboxEvent.objects.filter(due_at__lte=now, error="").order_by("due_at"),
         "order__account",
@@ -310,7 +315,8 @@ def receivers(now: datetime) -> Iterator[Finding]:
 
 # -- calls ------------------------------------------------------------------------------------------------------------
 
-#: The operations whose every call should have success; a refused cancel is about its order, and shown as attention.
+#: The operations whose every call should have success; a refused cancel or refund is about its order,
+#: and shown as attention.
 _EXPECTED_TO_WORK: Final = (operations.CREATE_ORDER.key, operations.QUERY_PAYMENT.key)
 
 
@@ -367,10 +373,11 @@ def with_attention(model: type[Model], reason: str) -> QuerySet[Any]:
 ATTENTION: Final[Mapping[type[Model], tuple[Iterable[str], str]]] = {
     Order: (Order.Attention.values, "account"),
     CancelRequest: (CancelRequest.Attention.values, "order__account"),
+    RefundRequest: (RefundRequest.Attention.values, "order__account"),
 }
 
-#: The reason that no person can clear by looking: the setting has to be put right.
-_BROKEN: Final = Order.Attention.ACCOUNT
+#: The reasons that no person can clear by looking: the setting has to be put right, or DANA's view of the account.
+_BROKEN: Final = (Order.Attention.ACCOUNT, Order.Attention.ACCOUNT_REFUSED)
 
 
 def attention(now: datetime) -> Iterator[Finding]:
@@ -385,7 +392,7 @@ def attention(now: datetime) -> Iterator[Finding]:
                     check="attention",
                     subject=f"{model._meta.model_name}.{reason}",
                     account=alias,
-                    level=Level.ERROR if reason == _BROKEN else Level.WARNING,
+                    level=Level.ERROR if reason in _BROKEN else Level.WARNING,
                     count=count,
                     checked_at=now,
                     text=_("%(count)s need a person to look: %(subject)s."),

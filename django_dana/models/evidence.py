@@ -104,9 +104,17 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         # not verified=False, which becomes NOT verified, for which SQLite takes no index
         return self.filter(verified__in=[False])
 
+    def unmatched(self) -> Self:
+        """Messages of DANA about no order of ours."""
+        return self.filter(order=None, verified__in=[True])
+
+    def failed_for(self, order_id: int) -> Self:
+        """Messages about an order that our side did not apply."""
+        return self.filter(order=order_id, verified__in=[True], outcome=Notification.Outcome.FAILED)
+
 
 class Notification(models.Model):
-    """One message from DANA, kept as it came."""
+    """One message from DANA. Of a verified one the text is kept that the signature covers, else what came."""
 
     class Outcome(models.TextChoices):
         """What became of it."""
@@ -117,6 +125,7 @@ class Notification(models.Model):
         UNKNOWN_ORDER = "unknown_order", _("unknown order")
         BAD_SIGNATURE = "bad_signature", _("signature refused")
         BAD_SHAPE = "bad_shape", _("message not understood")
+        INCOMPLETE = "incomplete", _("a mandatory field is missing")
         FAILED = "failed", _("our side failed")
         TEST = "test", _("acceptance test")
 
@@ -128,6 +137,8 @@ class Notification(models.Model):
     verified_by = models.CharField(
         _("key"), max_length=16, blank=True, help_text=_("The beginning of the SHA-256 of the key that fitted.")
     )
+    # An exact repetition adds no row. Empty where DANA may send the very same again, since our side failed.
+    signature_hash = models.CharField(max_length=64, null=True, blank=True, unique=True, editable=False)
     order = models.ForeignKey(
         Order,
         verbose_name=_("order"),
@@ -135,18 +146,31 @@ class Notification(models.Model):
         null=True,
         blank=True,
         related_name="notifications",
+        # the index on order, verified and id serves
+        db_index=False,
+    )
+    merchant_id = models.CharField(
+        _("merchant id"), max_length=64, blank=True, help_text=_("As the message has it, known or not.")
+    )
+    partner_reference_no = models.CharField(
+        _("reference"), max_length=64, blank=True, help_text=_("As the message has it, known or not.")
     )
     outcome = models.CharField(_("outcome"), max_length=13, choices=Outcome.choices, blank=True)
     error = models.CharField(_("error"), max_length=300, blank=True)
+    reviewed_at = models.DateTimeField(_("reviewed at"), null=True, blank=True)
 
     objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
+        permissions = [("view_evidence", _("Can read raw messages"))]
         indexes = [
             models.Index(fields=["verified", "-id"], name="dana_notification_verified"),
+            models.Index(fields=["order", "verified", "-id"], name="dana_notification_order"),
+            models.Index(fields=["partner_reference_no"], name="dana_notification_claimed"),
             models.Index(fields=["received_at"], name="dana_notification_received"),
+            models.Index(fields=["outcome", "reviewed_at"], name="dana_notification_outcome"),
         ]
 
     def __str__(self) -> str:

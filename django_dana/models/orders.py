@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.validators import MinValueValidator
 from django.db import connections, models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +40,19 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
             self.filter(pk=pk).update(updated_at=timezone.now())
         # FOR UPDATE reads what is there now, also in a shop's transaction on MySQL that repeats its first read
         return self.select_for_update().get(pk=pk)
+
+    def with_state(self) -> Self:
+        """Read what ``state`` and ``is_final`` are made of together with the orders, so that a list asks no more."""
+        acted = self._related("api_calls").of(self.model.operation).may_have_acted().filter(order=OuterRef("pk"))
+        requests = [
+            Prefetch(name, self._related(name).defer("request_body")) for name in ("cancel_requests", "refund_requests")
+        ]
+        return self.prefetch_related(*requests).annotate(create_may_have_acted=Exists(acted))
+
+    def _related(self, name: str) -> Any:
+        """Return the rows of a model that is defined after this one."""
+        model: Any = self.model._meta.get_field(name).related_model
+        return model.objects.all()
 
     def free(self, now: datetime) -> Self:
         """Orders that no call holds; a lease that ran out belongs to a worker that died."""
@@ -162,6 +175,8 @@ class Order(OutboundRequest):
     refunded_amount = models.DecimalField(_("given back"), max_digits=15, decimal_places=2, default=Decimal("0.00"))
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     note = models.CharField(_("note"), max_length=255, blank=True)
+    settled_outside_at = models.DateTimeField(_("settled outside DANA at"), null=True, blank=True)
+    settled_outside_note = models.CharField(_("how it was settled outside DANA"), max_length=500, blank=True)
 
     shop_reference = models.CharField(_("shop's number"), max_length=64, blank=True)
     return_url = models.CharField(_("return address"), max_length=2048, blank=True)
@@ -188,6 +203,7 @@ class Order(OutboundRequest):
         permissions = [
             ("cancel_order", _("Can cancel and refund an order")),
             ("refund_order", _("Can refund part or all of an order")),
+            ("settle_order_outside", _("Can note that an order was settled outside DANA")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["merchant_id", "partner_reference_no"], name="dana_order_reference"),
@@ -198,7 +214,10 @@ class Order(OutboundRequest):
             models.Index(fields=["next_sync_at"], name="dana_order_sync_due"),
             models.Index(fields=["payment_status", "needs_attention", "valid_up_to"], name="dana_order_unanswered"),
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
+            models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["created_at"], name="dana_order_created"),
+            models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
             models.Index(fields=["reference_no"], name="dana_order_by_dana"),
             models.Index(fields=["shop_reference"], name="dana_order_by_shop"),
@@ -350,7 +369,8 @@ class Order(OutboundRequest):
     def _may_be_at_dana(self) -> bool:
         if self.create_status == self.CreateStatus.SUCCESS:
             return True
-        return self.api_calls.of(self.operation).may_have_acted().exists()
+        known: bool | None = self.__dict__.get("create_may_have_acted")
+        return self.api_calls.of(self.operation).may_have_acted().exists() if known is None else known
 
     def _has_cancel_of_unknown_end(self) -> bool:
         return any(cancel_request.is_end_unknown for cancel_request in self.cancel_requests.all())
@@ -364,8 +384,9 @@ class Order(OutboundRequest):
             return sentence
         if self.needs_attention == self.Attention.AMOUNT_DIFFERS and self.paid_at:
             return gettext("DANA now reports another amount than the one that was paid. Look it up at DANA.")
-        # what DANA refuses the account for stands in the advice of the refusal
-        if self.needs_attention and self.needs_attention != self.Attention.ACCOUNT_REFUSED:
+        # why DANA refuses the account stands in the advice of the refusal
+        is_refused = self.needs_attention == self.Attention.ACCOUNT_REFUSED and self.rule is not None
+        if self.needs_attention and not is_refused:
             return str(_ATTENTION_STEPS[self.Attention(self.needs_attention)])
         if self.payment_status == self.PaymentStatus.INITIATED and self.lacks_address:
             return gettext("DANA has the order, but the buyer can't pay yet: the address is still to come.")
@@ -428,6 +449,9 @@ _ATTENTION_STEPS: Final = {
     Order.Attention.ACCOUNT: _(
         "The account of this order is gone, was changed or lacks its key, so nothing can be sent. "
         "Have the DANA setting checked."
+    ),
+    Order.Attention.ACCOUNT_REFUSED: _(
+        "DANA refuses the account or its signature, so every payment may be failing. Have the DANA setting checked now."
     ),
     Order.Attention.NO_ADDRESS: _(
         "DANA has the order, but the address to pay at was lost. Ask the buyer to start again with a new order."

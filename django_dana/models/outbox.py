@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.cancel_requests import CancelRequest
+from django_dana.models.evidence import Notification
 from django_dana.models.orders import Order
 from django_dana.models.refund_requests import RefundRequest
 
@@ -21,15 +22,16 @@ class OutboxEventQuerySet(models.QuerySet["OutboxEvent"]):
 
 
 class OutboxEvent(models.Model):
-    """A signal that is due.
+    """A signal that is due, about an order or about a notification that has none.
 
     Written in the transaction of the change, deleted when every receiver has returned.
     """
 
     name = models.CharField(max_length=30)
-    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="outbox")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, null=True, related_name="outbox")
     cancel_request = models.ForeignKey(CancelRequest, on_delete=models.CASCADE, null=True, related_name="+")
     refund_request = models.ForeignKey(RefundRequest, on_delete=models.CASCADE, null=True, related_name="+")
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
@@ -43,4 +45,5 @@ class OutboxEvent(models.Model):
         indexes = [models.Index(fields=["due_at"], name="dana_outbox_due")]
 
     def __str__(self) -> str:
-        return f"{self.name} {self.order_id}"
+        about = f"order {self.order_id}" if self.order_id else f"notification {self.notification_id}"
+        return f"{self.name} for {about}"

@@ -46,6 +46,7 @@ class RefundRequest(OutboundRequest):
 
         END_UNKNOWN = "end_unknown", _("DANA gave no final answer")
         INCONSISTENT = "inconsistent", _("DANA has another refund under this number")
+        NOT_REFUNDED = "not_refunded", _("not refunded at DANA")
         REFUSED = "refused", _("refused by DANA")
         BALANCE = "balance", _("your balance at DANA is too low")
 
@@ -98,6 +99,17 @@ class RefundRequest(OutboundRequest):
         """When the periodic schedule ends."""
         return self.give_up_at
 
+    @property
+    def was_never_sent(self) -> bool:
+        """Whether it ended before any call was made."""
+        return self.status == self.Status.FAILED and not self.attempts and not self.rule_code
+
+    @property
+    def is_end_unknown(self) -> bool:
+        """Whether only DANA's answer to a query can tell what became of it."""
+        unknown = (self.Attention.END_UNKNOWN, self.Attention.INCONSISTENT)
+        return self.outcome_ambiguous or self.needs_attention in unknown
+
     def finish(self, status: "RefundRequest.Status", attention: str = "") -> None:
         """Set a state from which nothing is sent any more by itself."""
         self.status = status
@@ -110,6 +122,10 @@ class RefundRequest(OutboundRequest):
         """One sentence for staff: where this request stands and what to do next."""
         if self.status == self.Status.NEW:
             return gettext("The request is on its way to DANA; there is nothing to do.")
+        if self.was_never_sent:
+            return gettext("This request was never sent to DANA. The order ended otherwise before it could be.")
+        if self.needs_attention == self.Attention.NOT_REFUNDED:
+            return gettext("DANA says that this refund was not made. You can send the same request again.")
         if self.outcome_ambiguous:
             return gettext(
                 "DANA's refusal may mean that the refund was already made. DANA is being asked; "

@@ -5,13 +5,12 @@ was charged is said only where it is known.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.models import Order
+from django_dana.models import Order, OrderState
 from django_dana.protocol.payment_methods import Address, promised_address
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class State:
         is_final: nothing changes any more by itself, so the page need not be loaded again.
     """
 
-    name: str
+    name: OrderState
     heading: "_StrPromise"
     sentence: "_StrPromise"
     tone: str = "calm"
@@ -38,7 +37,7 @@ class State:
 
 
 PREPARING: Final = State(
-    "preparing",
+    OrderState.PREPARING,
     _("One moment, please"),
     _("We are preparing your payment at DANA. It takes only a few seconds."),
 )
@@ -47,20 +46,22 @@ DELAYED: Final = replace(
     heading=_("DANA takes longer than usual"),
     sentence=_("We keep trying to prepare your payment. You may also come back to this page later."),
 )
-PAYABLE: Final = State("payable", _("Pay your order"), _("Pay the amount below; this page then shows that it arrived."))
+PAYABLE: Final = State(
+    OrderState.PAYABLE, _("Pay your order"), _("Pay this amount; the page then shows that it arrived.")
+)
 PROMPTED: Final = replace(
     PAYABLE,
     heading=_("Confirm on your phone"),
-    sentence=_("Confirm the payment in the app of your wallet; this page then shows that it arrived."),
+    sentence=_("Confirm this amount in the app of your wallet; the page then shows that it arrived."),
 )
 CONFIRMING: Final = State(
-    "confirming",
+    OrderState.CONFIRMING,
     _("Waiting for DANA"),
     _("We are waiting for DANA's confirmation. You may close this page; nothing gets lost."),
 )
-PAID: Final = State("paid", _("Paid"), _("Your payment has arrived. Thank you!"), tone="good", is_final=True)
+PAID: Final = State(OrderState.PAID, _("Paid"), _("Your payment has arrived. Thank you!"), tone="good", is_final=True)
 IN_REVIEW: Final = State(
-    "in_review",
+    OrderState.IN_REVIEW,
     _("Your payment is being checked"),
     _("Please do not pay again. The shop is checking it and will contact you if needed."),
 )
@@ -72,7 +73,7 @@ PAID_LATE: Final = replace(
     ),
 )
 CANCELLING: Final = State(
-    "cancelling",
+    OrderState.CANCELLING,
     _("Being cancelled"),
     _(
         "This order is being cancelled. Please do not pay it any more. If you have paid, your money goes back to you "
@@ -80,7 +81,7 @@ CANCELLING: Final = State(
     ),
 )
 CANCELLED: Final = State(
-    "cancelled",
+    OrderState.CANCELLED,
     _("Cancelled"),
     # not "nothing was charged": the message of a payment may have been lost before the cancel
     _("This order was cancelled. If you have paid, your money goes back to where you paid from."),
@@ -91,27 +92,27 @@ CANCELLED_AFTER_PAYMENT: Final = replace(
     sentence=_("This order was cancelled, and your money goes back to where you paid from. That can take a few days."),
 )
 REFUNDED: Final = State(
-    "refunded",
+    OrderState.REFUNDED,
     _("Refunded"),
     _("Your money goes back to where you paid from. That can take a few days."),
     is_final=True,
 )
 EXPIRED: Final = State(
-    "expired",
+    OrderState.EXPIRED,
     _("Too late"),
     _("The time to pay this order is over. Nothing was charged. Please start again in the shop."),
     tone="bad",
     is_final=True,
 )
 REFUSED: Final = State(
-    "refused",
+    OrderState.REFUSED,
     _("This did not work"),
     _("DANA did not accept the order. Please go back to the shop and try again."),
     tone="bad",
     is_final=True,
 )
 START_AGAIN: Final = State(
-    "start_again",
+    OrderState.START_AGAIN,
     _("Please start again"),
     _("Something went wrong on the way to DANA. Please start again in the shop."),
     tone="bad",
@@ -130,9 +131,9 @@ _STATES: Final = {
 _NOTHING_CHARGED: Final = _("Nothing was charged.")
 
 
-def state_of(order: Order, now: datetime) -> State:
+def state_of(order: Order) -> State:
     """Return what a buyer is told about an order."""
-    state = _STATES[_name(order, now)]
+    state = _STATES[order.state]
     if state is PREPARING:
         state = PREPARING if order.create_status == Order.CreateStatus.NEW else DELAYED
     elif state is PAYABLE and promised_address(order.pay_option_details) is Address.NONE:
@@ -149,41 +150,3 @@ def state_of(order: Order, now: datetime) -> State:
 def _could_never_pay(order: Order) -> bool:
     """Whether nothing can have been charged: the buyer never had an address, and none was to be had on a phone."""
     return not (order.has_address or order.paid_at or promised_address(order.pay_option_details) is Address.NONE)
-
-
-#: A person, or DANA, still has to say what is true; paying (again) could only make it worse.
-_DOUBTS: Final = (
-    Order.Attention.PAID_AFTER_CLOSED,
-    Order.Attention.CONFLICT,
-    Order.Attention.AMOUNT_DIFFERS,
-    Order.Attention.UNKNOWN_STATUS,
-    Order.Attention.UNSETTLED,
-)
-
-_CLOSED: Final = {
-    Order.PaymentStatus.PAID: "paid",
-    Order.PaymentStatus.EXPIRED: "expired",
-    Order.PaymentStatus.NOT_FOUND: "start_again",
-    Order.PaymentStatus.PAYING: "confirming",
-}
-
-
-def _name(order: Order, now: datetime) -> str:
-    if order.needs_attention in _DOUBTS:
-        return "in_review"
-    if order.payment_status in (Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED):
-        return str(order.payment_status)
-    if order.is_being_cancelled:
-        return "cancelling"
-    return _CLOSED.get(Order.PaymentStatus(order.payment_status)) or _unpaid_name(order, now)
-
-
-def _unpaid_name(order: Order, now: datetime) -> str:
-    if order.create_status == Order.CreateStatus.FAILED and order.next_attempt_at is None:
-        return "refused"
-    if now >= order.valid_up_to:
-        return "confirming" if order.create_status == Order.CreateStatus.SUCCESS else "expired"
-    if not order.can_be_paid(now):
-        return "preparing"
-    lost = not order.has_address and promised_address(order.pay_option_details) is not Address.NONE
-    return "start_again" if lost else "payable"

@@ -5,16 +5,13 @@ since they may ask DANA. The documentation page *The buyer's pages* lists what t
 they can replace.
 """
 
-import logging
-import threading
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 from zlib import crc32
 
-from django import db
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -26,25 +23,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
-from django_dana import conf, services, validation
+from django_dana import conf, validation
 from django_dana.display import payment_method, price
-from django_dana.models import CancelRequest, Order
-from django_dana.pages import codes, states
+from django_dana.models import CancelRequest, Order, RefundRequest
+from django_dana.pages import asking, codes, states
 from django_dana.pages.states import State
 from django_dana.protocol import payment_methods
 from django_dana.protocol.payment_methods import Address, PaymentMethod, ShownAs, promised_address
-
-logger = logging.getLogger(__name__)
-
-#: DANA is asked about one order no more often than this, however often its page is loaded.
-ASK_EVERY: Final = timedelta(seconds=10)
-
-#: Seconds. A buyer looks at an empty page meanwhile, and a web thread waits.
-ASK_TIMEOUT: Final = 2.5
-
-#: So many questions of pages run at once in a process; the page of the next buyer says what is known. So a DANA that
-#: hangs takes no more threads than this from the shop.
-ASK_AT_ONCE: Final = 4
 
 #: After so many reloads, about half an hour, a page waits for its reader: a forgotten tab must not go on for ever.
 MAX_RELOADS: Final = 100
@@ -53,8 +38,6 @@ MAX_RELOADS: Final = 100
 _RELOAD_CODE_AFTER: Final = 15
 _LONGEST_RELOAD: Final = 30
 _FORWARD_AFTER: Final = 5
-
-_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
 
 
 @method_decorator([transaction.non_atomic_requests, login_not_required, never_cache], name="dispatch")
@@ -80,10 +63,10 @@ class BuyerPage(View):
     def get(self, request: HttpRequest, public_id: UUID) -> HttpResponseBase:
         """Show the state of the order."""
         order = get_object_or_404(Order, public_id=public_id)
-        state = states.state_of(order, timezone.now())
+        state = states.state_of(order)
         if request.method == "GET" and self.is_worth_asking(order, state):
-            order = _ask(order)
-            state = states.state_of(order, timezone.now())
+            order = asking.ask(order)
+            state = states.state_of(order)
         if "poll" in request.GET:
             return JsonResponse({"key": self.key(order, state)})
         return self.show(order, state)
@@ -111,7 +94,8 @@ class BuyerPage(View):
             "shop_url": _return_url(order) or get_script_prefix(),
             "method": payment_methods.shown(order.pay_option_details),
             "paid_with": _paid_with(order),
-            "given_back": _given_back(order),
+            "given_back_at": _given_back_at(order),
+            "refunded": price(order.refunded_amount, order.currency) if order.refunded_amount else "",
         }
         return render(self.request, self.template_name, context)
 
@@ -124,7 +108,7 @@ class PayView(BuyerPage):
     def is_worth_asking(self, order: Order, state: State) -> bool:
         """Whether the buyer confirms on a phone, so that nothing leads through the return page."""
         is_prompted = promised_address(order.pay_option_details) is Address.NONE
-        return is_prompted and state.name in ("payable", "confirming") and _is_worth_asking(order)
+        return is_prompted and state.name in ("payable", "confirming") and asking.is_worth_asking(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return another word where the page is about to send the buyer on."""
@@ -153,7 +137,7 @@ class ReturnView(BuyerPage):
 
     def is_worth_asking(self, order: Order, state: State) -> bool:
         """Whether the buyer may have paid."""
-        return state.name in ("payable", "confirming") and _is_worth_asking(order)
+        return state.name in ("payable", "confirming") and asking.is_worth_asking(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return the word for what this page makes of the state."""
@@ -178,7 +162,7 @@ class QrView(BuyerPage):
         """Send the picture while the order can be paid."""
         order = get_object_or_404(Order, public_id=public_id)
         picture = b""
-        if states.state_of(order, timezone.now()) is states.PAYABLE and _is_qris(order):
+        if states.state_of(order) is states.PAYABLE and _is_qris(order):
             picture = codes.qr_png(order.payment_code)
         if not picture:
             raise Http404
@@ -218,44 +202,25 @@ def _end_of_phone(order: Order) -> str:
     return str(number)[-3:]
 
 
-def _is_worth_asking(order: Order) -> bool:
-    """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
-    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
-        return False
-    return order.last_sync_at is None or order.last_sync_at <= timezone.now() - ASK_EVERY
-
-
-def _ask(order: Order) -> Order:
-    if not _asking.acquire(blocking=False):
-        return order
-    try:
-        return services.sync_order(order, not_within=ASK_EVERY)
-    except db.Error:
-        raise
-    except Exception:
-        # the page says what is known anyway; the workers go on asking
-        logger.exception("DANA could not be asked about order %s", order.pk)
-        return order
-    finally:
-        _asking.release()
-
-
 def _paid_with(order: Order) -> str:
-    return payment_method(getattr(order, "pay_method", ""), getattr(order, "pay_option", "")) if order.paid_at else ""
+    return payment_method(order.pay_method, order.pay_option) if order.paid_at else ""
 
 
-def _given_back(order: Order) -> datetime | None:
-    """Return when DANA said that the money goes back, if it did."""
+def _given_back_at(order: Order) -> datetime | None:
+    """Return when DANA gave the money back, or the last part of it, if it did."""
     if not order.paid_at:
         return None
-    done = order.cancel_requests.filter(status=CancelRequest.Status.SUCCESS).order_by("-id").first()
-    return (done.cancel_time or done.updated_at) if done else None
+    cancelled = order.cancel_requests.filter(status=CancelRequest.Status.SUCCESS).order_by("-id").first()
+    if cancelled:
+        return cancelled.cancel_time or cancelled.updated_at
+    refunded = order.refund_requests.filter(status=RefundRequest.Status.SUCCESS).order_by("-id").first()
+    return (refunded.refund_time or refunded.updated_at) if refunded else None
 
 
 def _shop_name(order: Order) -> str:
     # an ornament: an account that can't be used must not take the page with it
     with suppress(Exception):
-        return str(getattr(conf.account(order.account), "shop_name", ""))
+        return conf.account(order.account).shop_name
     return ""
 
 

@@ -31,28 +31,50 @@ def compact_json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def parse_json_object(text: bytes) -> dict[str, Any]:
-    """Return the JSON object that ``text`` holds.
+def parse_json_object(text: bytes, *, lenient: bool = False) -> dict[str, Any]:
+    """Return the JSON object that ``text`` holds: UTF-8, without NaN or Infinity, of bounded depth.
 
-    Strict where leniency would let two readers see two messages: UTF-8 only, no NaN or Infinity, no key twice,
-    no lone surrogate, bounded depth.
+    Strict by default, where leniency would let two readers see two messages: no key twice, no NUL, no half of a
+    surrogate pair.
+
+    Args:
+        text: what was received.
+        lenient: for what DANA tells about money, which no detail may keep from being heard. What is no text becomes
+            U+FFFD, control characters are taken, and a key may stand twice, except at the top level; an object in
+            which one does is no amount (:func:`parse_money`).
 
     Raises:
         ValueError: ``text`` is anything else than such an object.
     """
     try:
         value = json.loads(
-            text.decode("utf-8"),
+            text.decode("utf-8", "replace" if lenient else "strict"),
+            strict=not lenient,
             parse_constant=_refuse_constant,
             parse_float=_decimal,
-            object_pairs_hook=_unique_keys,
+            object_pairs_hook=_object if lenient else _unique_keys,
         )
         if not isinstance(value, dict):
             raise ValueError("not a JSON object")
+        if lenient and _NO_TEXT.search(text):
+            value = _with_text(value)
         _check_depth_and_text(value)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
-    return value
+    if isinstance(value, _AmbiguousObject):
+        raise ValueError(_KEY_TWICE)
+    return dict(value)
+
+
+class _AmbiguousObject(dict[str, Any]):
+    """A JSON object in which a key stands twice; the last one counts."""
+
+
+_KEY_TWICE = "a key stands twice in one object"
+
+#: Escapes that may stand for NUL or half a surrogate pair, and NUL itself.
+_NO_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\x00")
+_NO_CHARACTER = re.compile("[\x00\ud800-\udfff]")
 
 
 def _refuse_constant(name: str) -> None:
@@ -66,11 +88,28 @@ def _decimal(text: str) -> Decimal:
         raise ValueError("a number's exponent is out of range") from None
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    return result if len(result) == len(pairs) else _AmbiguousObject(result)
+
+
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
+        raise ValueError(_KEY_TWICE)
     return result
+
+
+def _with_text(value: Any) -> Any:
+    """Return ``value`` with U+FFFD in place of what no database stores as text."""
+    if isinstance(value, str):
+        return _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, list):
+        return [_with_text(item) for item in value]
+    if isinstance(value, dict):
+        pairs = [(_with_text(key), _with_text(item)) for key, item in value.items()]
+        return _AmbiguousObject(pairs) if isinstance(value, _AmbiguousObject) else _object(pairs)
+    return value
 
 
 def _check_depth_and_text(value: Any, depth: int = 0) -> None:
@@ -89,7 +128,7 @@ def _check_depth_and_text(value: Any, depth: int = 0) -> None:
 
 def _check_text(value: str) -> None:
     # PostgreSQL stores no NUL, and no database stores half a surrogate pair.
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _NO_CHARACTER.search(value):
         raise ValueError("a string holds NUL or a lone surrogate")
 
 
@@ -105,7 +144,7 @@ def money(amount: Decimal, currency: str) -> dict[str, str]:
 
 def parse_money(value: Any) -> tuple[Decimal, str] | None:
     """Return amount and currency of DANA's money object, or None where ``value`` is not one."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or isinstance(value, _AmbiguousObject):
         return None
     amount, currency = value.get("value"), value.get("currency")
     if not isinstance(amount, str) or not isinstance(currency, str) or not _MONEY.fullmatch(amount):

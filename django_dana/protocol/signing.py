@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -37,8 +37,7 @@ def string_to_sign(method: str, path: str, body: bytes, timestamp: str) -> bytes
         body: the body exactly as it is sent.
         timestamp: the X-TIMESTAMP header exactly as it is sent.
     """
-    digest = hashlib.sha256(body).hexdigest()
-    return f"{method.upper()}:{path}:{digest}:{timestamp}".encode()
+    return f"{method.upper()}:{path}:{_digest(body)}:{timestamp}".encode()
 
 
 def sign(key: RSAPrivateKey, *, method: str, path: str, body: bytes, timestamp: str) -> str:
@@ -50,24 +49,68 @@ def sign(key: RSAPrivateKey, *, method: str, path: str, body: bytes, timestamp: 
 def verify(key: RSAPublicKey, signature: str, *, method: str, path: str, body: bytes, timestamp: str) -> bytes:
     """Check a signature and return the text of the body that it covers, the only one that may be parsed.
 
-    DANA signs the minified body. What it sends is minified already, so the raw bytes are tried first; the one
-    fallback is dropping whitespace, for legitimate re-spacing on the way.
+    Raises:
+        InvalidSignature: ``key`` made this signature over neither the body nor its minified form.
+    """
+    raw = decode_signature(signature)
+    return find_signer([(path, key)], raw, method=method, body=body, timestamp=timestamp)[1]
+
+
+def decode_signature(signature: str) -> bytes:
+    """Return the bytes of an X-SIGNATURE header.
 
     Raises:
-        InvalidSignature: ``key`` made this signature over neither.
+        InvalidSignature: it is not base64.
     """
     try:
-        raw_signature = base64.b64decode(signature, validate=True)
+        return base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidSignature("X-SIGNATURE is not base64") from None
-    for text in _texts_covered(body):
-        try:
-            message = string_to_sign(method, path, text, timestamp)
-            key.verify(raw_signature, message, padding.PKCS1v15(), hashes.SHA256())
-        except (_CryptographyInvalidSignature, UnicodeEncodeError):
-            continue
-        return text
-    raise InvalidSignature("the signature does not fit the message")
+
+
+def find_signer(
+    candidates: Sequence[tuple[str, RSAPublicKey]], signature: bytes, *, method: str, body: bytes, timestamp: str
+) -> tuple[int, bytes]:
+    """Return which candidate made a signature, and the text of the body that it covers.
+
+    DANA signs the minified body. What it sends is minified already, so the raw bytes are tried first; the one
+    fallback is dropping whitespace, for legitimate re-spacing on the way. However many candidates there are, the body
+    is hashed and minified once.
+
+    Args:
+        candidates: the paths and keys to try. Of different ones no two can fit.
+        signature: the bytes of the X-SIGNATURE header.
+        method: the HTTP method.
+        body: the body as it came.
+        timestamp: the X-TIMESTAMP header as it came.
+
+    Raises:
+        InvalidSignature: none of them made it.
+    """
+    # a signature has the length of the key's modulus, so what is forged in haste is not even hashed
+    fitting = [(number, path, key) for number, (path, key) in enumerate(candidates) if _may_fit(signature, key)]
+    for text in _texts_covered(body) if fitting else ():
+        digest = _digest(text)
+        for number, path, key in fitting:
+            if _fits(key, signature, f"{method.upper()}:{path}:{digest}:{timestamp}"):
+                return number, text
+    raise InvalidSignature("no key of DANA made this signature over this message and path")
+
+
+def _may_fit(signature: bytes, key: RSAPublicKey) -> bool:
+    return len(signature) == (key.key_size + 7) // 8
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def _fits(key: RSAPublicKey, signature: bytes, message: str) -> bool:
+    try:
+        key.verify(signature, message.encode(), padding.PKCS1v15(), hashes.SHA256())
+    except (_CryptographyInvalidSignature, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _texts_covered(body: bytes) -> Iterator[bytes]:

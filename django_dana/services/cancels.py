@@ -76,8 +76,7 @@ def retry_cancel(cancel_request: CancelRequest, *, requested_by: AbstractBaseUse
     check_permission(requested_by, CANCEL_PERMISSION)
     order = cancel_request.order
     with locked_order(order.pk, account_of(order)) as locked:
-        cancel_request = locked.cancel(cancel_request.pk)
-        cancel_request.order = locked.order
+        cancel_request = locked.current(cancel_request)
         refuse(why_not_retry(cancel_request))
         cancels.retried(locked, cancel_request)
     tasks.start_on_commit(tasks.cancel_order, cancel_request.pk)

@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import conf, gateway, tasks, validation
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.models import CancelRequest, Order, OutboundRequest
+from django_dana.models import CancelRequest, Order, OutboundRequest, RefundRequest
 from django_dana.models.orders import new_reference
 from django_dana.protocol import notation
 from django_dana.protocol.messages import CreateOrder
 from django_dana.services.permitted import Send, refuse, refuse_in_transaction, why_not_retry, why_not_stop
-from django_dana.transitions import LockedOrder, cancels, creates, locked_order
+from django_dana.transitions import cancels, creates, locked_order, refunds
 from django_dana.validation import Problems
 
 
@@ -140,12 +140,14 @@ def stop_retrying(row: OutboundRequest) -> None:
     """
     order = row if isinstance(row, Order) else row.order  # type: ignore[attr-defined]
     with locked_order(order.pk, account_of(order)) as locked:
-        row = _under_lock(locked, row)
+        row = locked.current(row)
         refuse(why_not_stop(row))
         if isinstance(row, Order):
             creates.stopped(locked)
         elif isinstance(row, CancelRequest):
             cancels.time_is_over(locked, row)
+        elif isinstance(row, RefundRequest):
+            refunds.time_is_over(locked, row)
     tasks.start_follow_up(locked.order)
 
 
@@ -217,12 +219,3 @@ def _insert(order: Order) -> None:
         if not taken:
             raise
         raise ValidationError({"partner_reference_no": _("This reference was used before.")}) from None
-
-
-def _under_lock(locked: LockedOrder, row: OutboundRequest) -> OutboundRequest:
-    """Return the row as it is now."""
-    if isinstance(row, Order):
-        return locked.order
-    fresh = locked.cancel(row.pk) if isinstance(row, CancelRequest) else locked.refund(row.pk)
-    fresh.order = locked.order
-    return fresh

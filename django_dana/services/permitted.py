@@ -26,19 +26,24 @@ Send = Literal["background", "now"]
 
 CANCEL_PERMISSION: Final = "django_dana.cancel_order"
 REFUND_PERMISSION: Final = "django_dana.refund_order"
+SETTLE_PERMISSION: Final = "django_dana.settle_order_outside"
 
 
 def why_not_cancel(order: Order) -> "Reason":
     """Return the sentence that says why an order can't be cancelled, or None if it can."""
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.is_being_cancelled:
         return _("A cancel of this order is under way. Wait until it ends.")
+    return _why_refunds_forbid_cancel(order) or _why_dana_has_nothing(order)
+
+
+def _why_refunds_forbid_cancel(order: Order) -> "Reason":
     if any(refund_request.unfinished for refund_request in order.refund_requests.all()):
         return _("A refund of this order is under way. Wait until it ends.")
     if order.refunded_amount:
         return _("Part of this order was refunded, so it can't be cancelled. Refund the rest instead.")
-    return _why_dana_has_nothing(order)
+    return None
 
 
 def _why_dana_has_nothing(order: Order) -> "Reason":
@@ -56,7 +61,7 @@ def _why_dana_has_nothing(order: Order) -> "Reason":
 
 def why_not_refund(order: Order) -> "Reason":
     """Return the sentence that says why nothing of an order can be refunded, or None if something can."""
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.payment_status != Order.PaymentStatus.PAID:
         return _("This order is not paid, so there is nothing to refund.")
@@ -67,6 +72,13 @@ def why_not_refund(order: Order) -> "Reason":
     if not order.amount_left:
         return _("Nothing is left to refund: all of it was refunded or is being refunded.")
     return None
+
+
+def _why_closed(order: Order) -> "Reason":
+    """Return why no money goes back by DANA any more, or None."""
+    if order.settled_outside_at:
+        return _("This order was settled outside DANA, so nothing more is given back here.")
+    return _CLOSED.get(order.payment_status)
 
 
 def why_not_retry(row: OutboundRequest) -> "Reason":
@@ -105,13 +117,13 @@ def _why_not_retry_cancel(cancel_request: Any) -> "Reason":
     order = cancel_request.order
     if cancel_request.status == CancelRequest.Status.SUCCESS:
         return _("This cancel has succeeded already.")
-    if reason := _CLOSED.get(order.payment_status):
+    if reason := _why_closed(order):
         return reason
     if order.cancel_requests.exclude(pk=cancel_request.pk).unfinished().exists():
         return _("Another cancel of this order is under way. Wait until it ends.")
     if order.may_be_anothers:
         return _("DANA may have somebody else's order under this reference, so it must not be cancelled.")
-    return None
+    return _why_refunds_forbid_cancel(order)
 
 
 def _why_not_retry_refund(refund_request: Any) -> "Reason":
@@ -174,6 +186,7 @@ def check_permission(user: AbstractBaseUser | None, permission: str) -> None:
 _REFUSED_TO: Final = {
     CANCEL_PERMISSION: _("You may not cancel orders."),
     REFUND_PERMISSION: _("You may not refund orders."),
+    SETTLE_PERMISSION: _("You may not settle orders outside DANA."),
 }
 
 

@@ -80,6 +80,8 @@ def make_order(state: str = "payable", **fields: Any) -> Order:
             **fields,
         }
     )
+    if state == "refunded":
+        order.refunded_amount = order.amount
     order.save(force_insert=True)
     if state == "cancelling":
         CancelRequest.objects.create(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from time import monotonic
 from typing import Any, Final
@@ -15,7 +16,7 @@ from django.test.utils import override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from django_dana import conf, tasks
+from django_dana import conf, gateway, tasks
 from django_dana.conf.options import PLAIN
 from django_dana.conf.raw import Options, Setting
 from django_dana.models import Order
@@ -69,6 +70,21 @@ class Dana:
         """
         self.order(order).pay(method, even_if_closed=even_if_closed)
         return self._told(order)
+
+    def refund(self, order: Order, amount: Decimal | None = None) -> Order:
+        """Give money back as somebody does in DANA's portal, where the shop is not told: it asks DANA, as staff can.
+
+        Args:
+            order: a paid order.
+            amount: how much; by default all that is left.
+
+        Returns:
+            The order as it is then.
+        """
+        self.order(order).refund(amount)
+        gateway.sync(order.pk)
+        order.refresh_from_db()
+        return order
 
     def expire(self, order: Order) -> Order:
         """Close an unpaid order as DANA does at its end. Return the order as it is then."""

@@ -5,7 +5,7 @@ arrive in any order, twice, or never. Each function of these modules applies one
 signals that the shop is to hear are written in the same transaction.
 """
 
-from django_dana.transitions import cancels, creates, payments, reviews, syncs
+from django_dana.transitions import cancels, creates, payments, refunds, reviews, syncs
 from django_dana.transitions.base import LockedOrder, locked_order
 
-__all__ = ["LockedOrder", "cancels", "creates", "locked_order", "payments", "reviews", "syncs"]
+__all__ = ["LockedOrder", "cancels", "creates", "locked_order", "payments", "refunds", "reviews", "syncs"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -17,6 +17,8 @@ from django_dana.protocol import operations
 from django_dana.protocol.messages import CallResult, StatusReport
 from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
+
+RowT = TypeVar("RowT", bound=OutboundRequest)
 
 CONTRADICTIONS: Final = (Order.Attention.CONFLICT, Order.Attention.AMOUNT_DIFFERS, Order.Attention.UNKNOWN_STATUS)
 
@@ -81,6 +83,17 @@ class LockedOrder:
         """Return one of its refund requests."""
         return next(refund_request for refund_request in self.refunds if refund_request.pk == pk)
 
+    def current(self, row: RowT) -> RowT:
+        """Return the order or one of its requests as it is now."""
+        rows: list[Any] = [self.order]
+        if not isinstance(row, Order):
+            rows = self.cancels if isinstance(row, CancelRequest) else self.refunds
+        current: Any = next(current for current in rows if current.pk == row.pk)
+        if current is not self.order:
+            current.order = self.order
+        found: RowT = current
+        return found
+
     @property
     def is_being_cancelled(self) -> bool:
         """Whether a cancel may still reach DANA."""
@@ -92,6 +105,13 @@ class LockedOrder:
         if any(cancel_request.unfinished and cancel_request.attempts for cancel_request in self.cancels):
             return True
         return bool(self.cancels) and self.order.api_calls.of(operations.CANCEL_ORDER).may_have_acted().exists()
+
+    @property
+    def has_request_of_unknown_end(self) -> bool:
+        """Whether only DANA's answer to a query can tell what became of a cancel or refund."""
+        return any(request.is_end_unknown for request in self.cancels) or any(
+            request.is_end_unknown for request in self.refunds
+        )
 
     def unseen_calls(self, operation: Operation) -> "list[ApiCall]":
         """Return the calls of an operation whose end nobody saw, oldest first; each may have acted, or still act."""
@@ -257,9 +277,7 @@ class LockedOrder:
         order = self.order
         self.prove_created()
         order.refunded_amount = order.amount
-        if order.payment_status != Order.PaymentStatus.REFUNDED:
-            order.payment_status = Order.PaymentStatus.REFUNDED
-            self.announce("order_cancelled" if self.cancel_may_have_acted else "order_refunded")
+        order.payment_status = Order.PaymentStatus.REFUNDED
         self.clear_attention(Order.Attention.PAID_AFTER_CLOSED, *_ENDED_BY_FINAL_STATUS)
 
     def expired(self) -> None:

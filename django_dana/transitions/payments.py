@@ -11,7 +11,7 @@ from django_dana.models import Order
 from django_dana.protocol import operations
 from django_dana.protocol.messages import StatusReport
 from django_dana.protocol.response_codes import PaymentState
-from django_dana.transitions import cancels, verdicts
+from django_dana.transitions import cancels, refunds, verdicts
 from django_dana.transitions.base import CONTRADICTIONS, LockedOrder
 from django_dana.transitions.verdicts import Said, Verdict
 
@@ -58,7 +58,8 @@ def reported_by_query(locked: LockedOrder, report: StatusReport, asked_at: datet
     if state is None:
         return
     _keep_details(order, report)
-    _keep_refunded(locked, report)
+    if state in (PaymentState.PAID, PaymentState.CLOSED):
+        refunds.settle(locked, report, asked_at)
     column = verdicts.said(report, state, order, by_query=True)
     verdict = _verdict(locked, column, by_query=True)
     _BY_QUERY[verdict](locked, report, asked_at)
@@ -124,14 +125,6 @@ def _keep_details(order: Order, report: StatusReport) -> None:
     order.reference_no = order.reference_no or report.reference_no[:64]
     order.pay_method = report.pay_method[:64] or order.pay_method
     order.pay_option = report.pay_option[:64] or order.pay_option
-
-
-def _keep_refunded(locked: LockedOrder, report: StatusReport) -> None:
-    """Note a refund that is not ours: what went back grows, so that less is left to refund."""
-    order, refunded = locked.order, verdicts.refunded_in(report, locked.order)
-    if order.refunded_amount < refunded < order.amount:
-        order.refunded_amount = refunded
-        order.note = f"DANA reports a refund of {refunded}"
 
 
 def _proves_ours(locked: LockedOrder, report: StatusReport) -> bool:
@@ -246,6 +239,7 @@ def _cancel(locked: LockedOrder, report: StatusReport) -> None:
 def _refund(locked: LockedOrder, report: StatusReport) -> None:
     locked.order.paid_at = locked.order.paid_at or report.paid_at
     locked.refunded()
+    locked.announce("order_cancelled" if locked.cancel_may_have_acted else "order_refunded")
 
 
 def _not_found(locked: LockedOrder, report: StatusReport, asked_at: datetime) -> None:

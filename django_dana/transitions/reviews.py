@@ -9,9 +9,9 @@ def waits_for_answer(locked: LockedOrder, row: OutboundRequest) -> bool:
     order = locked.order
     if order.next_sync_at is None:
         return False
-    if isinstance(row, Order) and order.needs_attention != Order.Attention.CANCEL:
+    if isinstance(row, Order) and order.needs_attention not in FROM_REQUESTS:
         return order.needs_attention == Order.Attention.CONFLICT
-    return _has_unknown_end(locked)
+    return locked.has_request_of_unknown_end
 
 
 def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
@@ -26,9 +26,15 @@ def reviewed(locked: LockedOrder, row: OutboundRequest) -> None:
     if not is_order:
         return
     order.needs_attention = ""
-    if not (order.outcome_ambiguous or locked.is_being_cancelled or _has_unknown_end(locked)):
+    if not (order.outcome_ambiguous or locked.is_being_cancelled or locked.has_request_of_unknown_end):
         order.next_sync_at = order.unsettled_since = None
 
 
-def _has_unknown_end(locked: LockedOrder) -> bool:
-    return any(cancel_request.is_end_unknown for cancel_request in locked.cancels)
+def settled_outside(locked: LockedOrder, note: str) -> None:
+    """Staff have settled the money by other means: nothing needs attention any more."""
+    locked.order.settled_outside_at = locked.now
+    locked.order.settled_outside_note = note
+    locked.order.needs_attention = ""
+    requests: list[CancelRequest | RefundRequest] = [*locked.cancels, *locked.refunds]
+    for request in requests:
+        request.needs_attention = ""

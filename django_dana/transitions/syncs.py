@@ -8,7 +8,7 @@ from django.utils import timezone
 from django_dana import timing
 from django_dana.models import Order, OutboxEvent
 from django_dana.protocol import operations
-from django_dana.transitions import cancels
+from django_dana.transitions import cancels, refunds
 from django_dana.transitions.base import CONTRADICTIONS, LockedOrder
 
 
@@ -65,7 +65,7 @@ def _is_unsettled(locked: LockedOrder) -> bool:
         or order.outcome_ambiguous
         or order.needs_attention in CONTRADICTIONS
         or (is_overdue and locked.now >= order.valid_up_to + timing.GRACE)
-        or any(cancel_request.is_end_unknown for cancel_request in locked.cancels)
+        or locked.has_request_of_unknown_end
     )
 
 
@@ -80,5 +80,5 @@ def _later(locked: LockedOrder) -> datetime | None:
         # the sweep passes over an order that needs attention or failed, so its last query is scheduled here
         if may_exist and now < after:
             return after
-    until = cancels.watched_until(locked)
-    return now + timing.WATCH_EVERY if until and now < until else None
+    watched = [until for until in (cancels.watched_until(locked), refunds.watched_until(locked)) if until]
+    return now + timing.WATCH_EVERY if watched and now < max(watched) else None

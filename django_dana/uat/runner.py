@@ -25,6 +25,7 @@ _ANSWERS: Final = {
     Notification.Outcome.FAILED: "5005601",
     Notification.Outcome.UNKNOWN_ORDER: "4045601",
     Notification.Outcome.BAD_SHAPE: "4005601",
+    Notification.Outcome.INCOMPLETE: "4005602",
 }
 
 

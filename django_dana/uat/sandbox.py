@@ -17,7 +17,7 @@ from django_dana.exceptions import DanaError
 from django_dana.gateway import credentials_of
 from django_dana.protocol import notation
 from django_dana.protocol.messages import CancelOrder, CreateOrder, QueryPayment, RefundOrder
-from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, REFUND_ORDER, Operation
+from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, QUERY_PAYMENT, REFUND_ORDER, Operation
 from django_dana.uat.scenarios import Scenario, Step, Tamper
 
 #: Where testers pay a virtual account of the sandbox, without credentials (DANA's acceptance suite, sandbox_tools).
@@ -154,11 +154,12 @@ class Sandbox:
     # -- bodies -----------------------------------------------------------------------------------------------------
 
     def _body(self, operation: Operation, reference: str) -> str:
-        if operation is CREATE_ORDER:
-            return self._create_body(reference, _AMOUNT, _LIFETIME)
-        if operation is CANCEL_ORDER:
-            return self._cancel_body(reference)
-        return QueryPayment(original_partner_reference_no=reference, **self._who).body()
+        return {
+            CREATE_ORDER.key: lambda: self._create_body(reference, _AMOUNT, _LIFETIME),
+            QUERY_PAYMENT.key: lambda: QueryPayment(original_partner_reference_no=reference, **self._who).body(),
+            CANCEL_ORDER.key: lambda: self._cancel_body(reference),
+            REFUND_ORDER.key: lambda: self._refund_body(reference),
+        }[operation.key]()
 
     def _cancel_body(self, reference: str) -> str:
         return CancelOrder(

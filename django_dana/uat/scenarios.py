@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, QUERY_PAYMENT, Operation
+from django_dana.protocol.operations import CANCEL_ORDER, CREATE_ORDER, QUERY_PAYMENT, REFUND_ORDER, Operation
 
 
 class Step(StrEnum):
@@ -135,6 +135,38 @@ QUERY: Final = (
     ),
 )
 
+_IS_PAID: Final = (Step.PAY,)
+
+
+def _refund_of(value: str) -> Mapping[str, Any]:
+    return {"refundAmount": _rupiah(value)}
+
+
+REFUND: Final = (
+    Scenario("RefundOrderValidScenario", REFUND_ORDER, "2005800", before=_IS_PAID, changes=_refund_of("1.00")),
+    Scenario("RefundOrderInProgress", REFUND_ORDER, "2025800", before=_IS_PAID, changes=_refund_of("225800.00")),
+    Scenario("RefundOrderNotAllowed", REFUND_ORDER, "4035815", before=_IS_PAID, changes=_refund_of("435815.00")),
+    Scenario("RefundOrderInsufficientFunds", REFUND_ORDER, "4035814", before=_IS_PAID, changes=_refund_of("435814.00")),
+    Scenario(
+        "RefundOrderMerchantStatusAbnormal", REFUND_ORDER, "4045808", before=_IS_PAID, changes=_refund_of("445808.00")
+    ),
+    Scenario("RefundOrderTimeout", REFUND_ORDER, "5005801", before=_IS_PAID, changes=_refund_of("505801.00")),
+    Scenario("RefundOrderIllegalParameter", REFUND_ORDER, "4005801", before=_IS_PAID, changes=_refund_of("10000")),
+    Scenario("RefundOrderNotPaid", REFUND_ORDER, "4045800", before=_EXISTS),
+    Scenario("RefundOrderInvalidBill", REFUND_ORDER, "4045801"),
+    Scenario(
+        "RefundOrderDuplicateRequest",
+        REFUND_ORDER,
+        "4045818",
+        before=(Step.PAY, Step.REFUND),
+        changes=_refund_of("1.00"),
+    ),
+    Scenario(
+        "RefundOrderInvalidMandatoryParameter", REFUND_ORDER, "4005802", before=_IS_PAID, tamper=_without_timestamp
+    ),
+    Scenario("RefundOrderUnauthorized", REFUND_ORDER, "4015800", before=_IS_PAID, tamper=_with_bad_signature),
+)
+
 NOTIFY: Final = (
     Notice(
         name="FinishNotifyPaid",
@@ -162,4 +194,4 @@ NOTIFY: Final = (
     ),
 )
 
-CALLS: Final = (*CREATE, *CANCEL, *QUERY)
+CALLS: Final = (*CREATE, *CANCEL, *QUERY, *REFUND)

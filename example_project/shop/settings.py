@@ -96,7 +96,7 @@ elif CELERY_BROKER_URL.startswith("redis"):
     # A message that a dead worker held comes back after five minutes. The time-outs keep a buyer from waiting for a
     # broker that is silent.
     CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "visibility_timeout": 300,
+        "visibility_timeout": 360,
         "socket_timeout": 2,
         "socket_connect_timeout": 1,
     }
@@ -104,7 +104,7 @@ CELERY_BROKER_CONNECTION_TIMEOUT = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BEAT_SCHEDULE = {**BEAT_SCHEDULE}
@@ -125,5 +125,6 @@ DANA = {
         "NOTIFICATION_URL": f"{SHOP_URL}/dana/v1.0/debit/notify",
         "EXTERNAL_STORE_ID": "KOPI-01",
         "MCC": "5814",
+        "SHOP_NAME": "Kopi Nusantara",
     },
 }

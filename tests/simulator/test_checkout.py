@@ -197,5 +197,5 @@ def test_overview__shows_calls_and_what_the_shop_answered(dana: Simulator, shop:
 
     text = requests.get(dana.base_url, timeout=5).text
 
-    for part in ("INV-1", "4015500", "the signature does not fit", "HTTP 500, 5005601", "2005600", dana.public_key):
+    for part in ("INV-1", "4015500", "X-SIGNATURE", "HTTP 500, 5005601", "2005600", dana.public_key):
         assert part in text

@@ -3,14 +3,15 @@
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
-from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, RefundRequest
+from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
 
@@ -45,13 +46,17 @@ def explain(order: Order) -> Iterator[str]:
         yield f"  {_time(moment)}  {text}"
     yield ""
     yield f"  create {order.create_status}, payment {order.payment_status}"
+    standing = summarize(order)
+    yield f"  {'NEEDS ATTENTION: ' if standing.needs_attention else ''}{standing.badge}"
     if order.needs_attention:
-        yield f"  NEEDS ATTENTION: {order.get_needs_attention_display()}"
+        yield f"  {order.get_needs_attention_display()}"
     if order.note:
         yield f"  note: {order.note}"
-    yield f"  {order.next_step}"
-    for cancel_request in order.cancel_requests.order_by("id"):
-        yield f"  cancel #{cancel_request.pk} {cancel_request.status}: {cancel_request.next_step}"
+    yield from (f"  {sentence}" for sentence in (standing.sentence, standing.advice) if sentence)
+    if order.refunded_amount:
+        yield f"  given back {order.refunded_amount}, left {order.amount_left}"
+    for request in _requests(order):
+        yield f"  {_name(request)} {request.status}: {request.next_step}"
     yield from (f"  next: {line}" for line in _what_comes(order))
 
 
@@ -67,9 +72,10 @@ def _entries(order: Order) -> Iterator[Entry]:
     yield order.created_at, f"asked for, to be paid by {_time(order.valid_up_to)}"
     if order.paid_at:
         yield order.paid_at, "paid, as DANA says"
-    for cancel_request in order.cancel_requests.select_related("requested_by"):
-        who = f" by {cancel_request.requested_by}" if cancel_request.requested_by else ""
-        yield cancel_request.created_at, f"cancel #{cancel_request.pk} asked for{who}: {cancel_request.reason or '-'}"
+    for request in _requests(order):
+        who = f" by {request.requested_by}" if request.requested_by else ""
+        what = f"{_name(request)} of {request.amount} asked for{who}: {request.reason or '-'}"
+        yield request.created_at, what
     for call in order.api_calls.all():
         yield call.started_at, f"→ {call.get_operation_display()}  {_end(call)}"
     for notification in order.notifications.all():
@@ -103,17 +109,25 @@ def _what_comes(order: Order) -> Iterator[str]:
         is_too_late = order.next_attempt_at >= order.valid_up_to
         what = "the create is given up, since it can't be paid any more," if is_too_late else "the create is sent"
         yield f"{what} at {_time(order.next_attempt_at)}"
-    for cancel_request in order.cancel_requests.exclude(next_attempt_at=None):
-        yield f"cancel #{cancel_request.pk} is sent at {_when(cancel_request)}"
+    for request in _requests(order):
+        if request.next_attempt_at:
+            when, end = _time(request.next_attempt_at), _time(request.give_up_at)
+            yield f"{_name(request)} is sent at {when}, given up at {end}"
     if order.next_sync_at:
         yield f"DANA is asked at {_time(order.next_sync_at)}"
     for event in order.outbox.order_by("id"):
         yield f"the shop is told {event.name} at {_time(event.due_at)} (failed {event.attempts} times)"
 
 
-def _when(cancel_request: CancelRequest) -> str:
-    assert cancel_request.next_attempt_at is not None  # noqa: S101  the query asked for these
-    return f"{_time(cancel_request.next_attempt_at)}, given up at {_time(cancel_request.give_up_at)}"
+def _requests(order: Order) -> list[CancelRequest | RefundRequest]:
+    """Return the order's requests, oldest first."""
+    rows = (order.cancel_requests, order.refund_requests)
+    requests: list[Any] = [request for found in rows for request in found.select_related("requested_by")]
+    return sorted(requests, key=attrgetter("created_at"))
+
+
+def _name(request: CancelRequest | RefundRequest) -> str:
+    return f"{request.operation.key} #{request.pk}"
 
 
 def _time(moment: datetime) -> str:

@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     help = (
         "Empties the bodies of calls and notifications of orders that have been settled for some time, and deletes "
-        "refused notifications as old. Orders and whatever is unsettled are never touched."
+        "notifications as old that have no order. Orders and whatever is unsettled are never touched."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         )
         self.stdout.write(f"{pruned.calls} replies emptied")
         self.stdout.write(f"{pruned.notifications} notifications emptied")
-        self.stdout.write(f"{pruned.refused} refused notifications deleted")
+        self.stdout.write(f"{pruned.unmatched} notifications without an order deleted")
         if options["dry_run"]:
             self.stdout.write("This was a dry run; nothing was saved.")
 

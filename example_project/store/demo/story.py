@@ -46,6 +46,22 @@ class Story:
         yield "DANA has cancelled the order: the money goes back.", self._purchase_url
         self._check_dana()
         yield "DANA has the same state.", f"{self.shop.simulator_url}/"
+        yield from self._tell_of_two_attempts()
+
+    def _tell_of_two_attempts(self) -> Iterator[Step]:
+        self._purchase_url = self._choose()
+        first_url = self._choose_method({"method": "bank", "bank": "BCA"})
+        number = self._wait_for_code(first_url, r'data-copy="([0-9]+)"')
+        yield f"Another buyer chooses a virtual account at BCA: {number}.", first_url
+        self._post_form(self.buyer, self._get(self.buyer, self._purchase_url), f"{self._purchase_url}another-way/", {})
+        self._wait_for_state("cancelled")
+        yield "The buyer wants to pay another way: the first attempt is closed at DANA.", self._purchase_url
+        second_url = self._choose_method({"method": "qris"})
+        self._wait_for_code(second_url, r'(<svg[^>]* viewBox="0 0 \d+ \d+"[^>]*>)')
+        yield "The second attempt at the same purchase is a QR code.", second_url
+        self._pay_at_simulator()
+        self._wait_for_state("paid")
+        yield "The buyer scans and pays it; the shop packs the goods once.", self._purchase_url
 
     def _buy(self) -> str:
         catalogue = self._get(self.buyer, self.shop.url)
@@ -74,6 +90,36 @@ class Story:
         page = self._get(self.buyer, return_url)
         self._purchase_url = urljoin(self.shop.url, _find(r"(/purchase/[0-9a-f-]+/)", page.text, "the purchase"))
 
+    def _choose(self) -> str:
+        catalogue = self._get(self.buyer, self.shop.url)
+        action = _find(r'action="(/buy/[^"]+)"', catalogue.text, "a product to buy")
+        url = urljoin(self.shop.url, action)
+        answer = self._post_form(self.buyer, catalogue, url, {"method": "choose"})
+        return urljoin(self.shop.url, answer.headers.get("Location", ""))
+
+    def _choose_method(self, choice: dict[str, str]) -> str:
+        page = self._get(self.buyer, self._purchase_url)
+        answer = self._post_form(self.buyer, page, f"{self._purchase_url}pay/", choice)
+        if "/dana/pay/" not in answer.headers.get("Location", ""):
+            raise DemoError(f"Choosing how to pay led to {answer.status_code} and not to the pay page.")
+        return urljoin(self.shop.url, answer.headers["Location"])
+
+    def _wait_for_code(self, pay_url: str, pattern: str) -> str:
+        def there() -> str:
+            found = re.search(pattern, self._get(self.buyer, pay_url).text)
+            return found[1] if found else ""
+
+        return self._wait(there, "the code to pay with")
+
+    def _pay_at_simulator(self) -> None:
+        page = self._get(self.buyer, self._purchase_url).text
+        reference = _find(r"<dt>Reference</dt><dd>([^<]+)<", page, "the reference")
+        paid = requests.post(
+            f"{self.shop.simulator_url}/simulator/orders/pay", json={"reference": reference}, timeout=15
+        )
+        if not paid.ok:
+            raise DemoError(f"Paying at the simulator answered {paid.status_code}: {paid.text}")
+
     def _wait_for_state(self, state: str) -> None:
         def reached() -> str:
             page = self._get(self.buyer, self._purchase_url).text
@@ -92,10 +138,12 @@ class Story:
             self.shop.url, _find(r'href="(/admin/django_dana/order/\d+/change/[^"]*)"', orders.text, "the order")
         )
         order = self._get(self.staff, order_url)
-        cancel_url = urljoin(order_url, _find(r'href="([^"]*/cancel/[^"]*)"', order.text, "Cancel and refund"))
+        cancel_url = urljoin(order_url, _find(r'href="([^"]*/give-back/[^"]*)"', order.text, "Give money back"))
         confirm = self._get(self.staff, cancel_url)
-        done = self._post_form(self.staff, confirm, cancel_url, {"reason": "stock ran out"}, follow=True)
-        if not done.ok or "/cancelrequest/" not in done.url:
+        version = _find(r'name="version" value="([^"]+)"', confirm.text, "what the form is about")
+        data = {"reason": "stock ran out", "version": version}
+        done = self._post_form(self.staff, confirm, cancel_url, data, follow=True)
+        if not done.ok or done.url == cancel_url:
             raise DemoError(f"Cancelling led to {done.status_code} at {done.url}.")
         return done.url
 

@@ -1,0 +1,42 @@
+"""Asking DANA for a buyer who waits: seldom, briefly, and few at once."""
+
+import logging
+import threading
+from typing import Final
+
+from django import db
+from django.utils import timezone
+
+from django_dana import services, timing
+from django_dana.models import Order
+
+logger = logging.getLogger(__name__)
+
+#: So many questions of buyers run at once in a process; the next buyer is told what is known. So a DANA that hangs
+#: takes no more threads than this from the shop.
+ASK_AT_ONCE: Final = 4
+
+_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
+
+
+def is_worth_asking(order: Order) -> bool:
+    """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
+    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
+        return False
+    return order.last_sync_at is None or order.last_sync_at <= timezone.now() - timing.PAGE_ASKS_EVERY
+
+
+def ask(order: Order) -> Order:
+    """Return the order as it is after DANA was asked, or as it was where that was not possible."""
+    if not _asking.acquire(blocking=False):
+        return order
+    try:
+        return services.sync_order(order, not_within=timing.PAGE_ASKS_EVERY, timeout=timing.PAGE_WAITS)
+    except db.Error:
+        raise
+    except Exception:
+        # the buyer is told what is known anyway; the workers go on asking
+        logger.exception("DANA could not be asked about order %s", order.pk)
+        return order
+    finally:
+        _asking.release()
