@@ -178,6 +178,18 @@ _DESCRIPTIONS: Final[dict[type[Any], dict[str, Any]]] = {
             "examples": [OpenApiExample("a reason", value={"reason": "The buyer changed her mind"}, request_only=True)],
         },
     },
+    views.OrderRefund: {
+        "post": {
+            "operation_id": "refund_order",
+            "parameters": [_REFERENCE, _KEY, _REPLAYED, _LOCATION],
+            "request": serializers.RefundInput,
+            "responses": {201: serializers.RefundRequestOutput, **_GUARDED, **_ABSENT, **_AMBIGUOUS, **_POSTED},
+            "examples": [
+                OpenApiExample("a part", value={"amount": "5000.00", "reason": "One bag was torn"}, request_only=True),
+                OpenApiExample("all that is left", value={}, request_only=True),
+            ],
+        },
+    },
     views.OrderSync: {
         "post": {
             "operation_id": "sync_order",

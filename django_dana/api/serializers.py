@@ -114,6 +114,13 @@ class CancelInput(Input):
     reason = Text(required=False, allow_blank=True, max_length=256, help_text="DANA gets it.")
 
 
+class RefundInput(Input):
+    """What ``services.refund_order`` takes."""
+
+    amount = Amount(required=False, help_text="Left out, all that is left.")
+    reason = Text(required=False, allow_blank=True, max_length=256, help_text="DANA gets it.")
+
+
 class Nothing(Input):
     """An empty object, or no body at all."""
 

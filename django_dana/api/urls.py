@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern] = [
     path("orders/", views.OrderList.as_view(), name="orders"),
     path("orders/<str:reference>/", views.OrderDetail.as_view(), name="order"),
     path("orders/<str:reference>/cancel/", views.OrderCancel.as_view(), name="cancel"),
+    path("orders/<str:reference>/refund/", views.OrderRefund.as_view(), name="refund"),
     path("orders/<str:reference>/sync/", views.OrderSync.as_view(), name="sync"),
     path("cancel-requests/", views.CancelRequestList.as_view(), name="cancel-requests"),
     path("cancel-requests/<str:request_id>/", views.CancelRequestDetail.as_view(), name="cancel-request"),

@@ -26,6 +26,7 @@ VIEW_ORDER: Final = "django_dana.view_order"
 ADD_ORDER: Final = "django_dana.add_order"
 CHANGE_ORDER: Final = "django_dana.change_order"
 CANCEL_ORDER: Final = "django_dana.cancel_order"
+REFUND_ORDER: Final = "django_dana.refund_order"
 VIEW_CANCEL: Final = "django_dana.view_cancelrequest"
 VIEW_REFUND: Final = "django_dana.view_refundrequest"
 
@@ -182,6 +183,23 @@ class OrderCancel(OrderView):
         values = self.read(serializers.CancelInput, self.request.data)
         cancel_request = services.cancel_order(order, requested_by=_row_of_user(self.request), **values)
         return self.shown(_cancel_requests().get(pk=cancel_request.pk), serializers.CancelRequestOutput, 201)
+
+
+class OrderRefund(OrderView):
+    """Giving part or all of it back."""
+
+    permissions = {"POST": [VIEW_ORDER, REFUND_ORDER]}
+    throttle_scope = "django_dana.refund"
+
+    def post(self, request: Request, reference: str) -> Response:
+        """Have part or all of a payment given back at DANA by a worker."""
+        order = self.order(reference)
+        return answer_once(request, lambda: self._refund(order))
+
+    def _refund(self, order: Order) -> Response:
+        values = self.read(serializers.RefundInput, self.request.data)
+        refund_request = services.refund_order(order, requested_by=_row_of_user(self.request), **values)
+        return self.shown(_refund_requests().get(pk=refund_request.pk), serializers.RefundRequestOutput, 201)
 
 
 class OrderSync(OrderView):

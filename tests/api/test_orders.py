@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 
 from django_dana import gateway, services
-from django_dana.models import CancelRequest, Order
+from django_dana.models import CancelRequest, Order, RefundRequest
 from tests import wire as w
 from tests.api.conftest import Api
 from tests.factories import account_with, created_order, fresh, new_order, order_with, paid_order
@@ -274,7 +274,56 @@ def test_a_cancel_takes_a_reason_and_nothing_else(api: Api, dana: Wire, body: di
     assert not CancelRequest.objects.exists()
 
 
-@pytest.mark.parametrize("action", ["cancel", "sync"])
+# -- refund -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_is_refunded_and_then_the_rest(api: Api, dana: Wire) -> None:
+    order = paid_order(dana)
+    path = f"orders/{order.partner_reference_no}/refund/"
+    response = api.post(path, {"amount": "5000.00", "reason": "one bag was torn"})
+    assert response.status_code == 201
+    refund_request = RefundRequest.objects.get()
+    assert (refund_request.amount, refund_request.reason) == (Decimal("5000.00"), "one bag was torn")
+    assert refund_request.requested_by == api.user
+    shown = response.json()
+    assert (shown["amount"], shown["status"]) == ("5000.00", "new")
+    assert shown["partner_refund_no"] == refund_request.partner_refund_no
+    assert response["Location"] == shown["url"]
+    assert api.get(shown["url"]).json() == shown
+    assert api.get("refund-requests/").json()["results"] == [shown]
+    assert api.get(shown["order"]).json()["amount_left"] == "10000.00"
+    assert api.get(shown["order"]).json()["is_final"] is False
+    assert api.post(path).json()["amount"] == "10000.00"
+
+
+def test_a_refund_under_a_key_is_made_once(api: Api, dana: Wire) -> None:
+    path = f"orders/{paid_order(dana).partner_reference_no}/refund/"
+    first, second = (api.post(path, {"amount": "1.00"}, key="k1") for _time in range(2))
+    assert first.content == second.content
+    assert RefundRequest.objects.count() == 1
+    assert api.post(path, {"amount": "2.00"}, key="k1").status_code == 422
+
+
+def test_a_refund_that_is_refused_says_why(api: Api) -> None:
+    order = new_order()
+    response = api.post(f"orders/{order.partner_reference_no}/refund/")
+    assert response.status_code == 400
+    assert response.json() == {"order": [str(services.why_not_refund(order))]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"amount": "15000.01"}, {"amount": "0"}, {"amount": 1}, {"amount": None}, {"reason": "x" * 257}, {"typo": "1"}],
+    ids=str,
+)
+def test_what_is_wrong_with_a_refund_is_said_by_field(api: Api, dana: Wire, body: dict[str, Any]) -> None:
+    response = api.post(f"orders/{paid_order(dana).partner_reference_no}/refund/", body)
+    assert response.status_code == 400
+    assert list(response.json()) == list(body)
+    assert not RefundRequest.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["cancel", "refund", "sync"])
 def test_an_unknown_order_is_not_found(api: Api, action: str) -> None:
     assert api.post(f"orders/INV-1/{action}/").status_code == 404
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from django_dana import tasks
 from django_dana.api import base, serializers, urls, views
 from django_dana.models import Order, OrderState
 from tests import wire as w
+from tests.factories import order_with
 from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
@@ -80,10 +82,18 @@ def assert_shown(shown: Any, answered: Any) -> None:
 
 
 def test_every_call_is_answered_as_the_page_says(client: Client, dana: Wire) -> None:
-    dana.play(w.code("2005400"), w.status("00", amount="15000.00"), w.code("2005700"))
+    dana.play(w.code("2005400"), w.status("00", amount="15000.00"), w.code("2005800"), w.code("2005700"))
     User.objects.create_superuser("shop", password="secret")
+    # the order of the part on refunds
+    order_with(
+        order_arguments={"partner_reference_no": "INV-1041"},
+        create_status="success",
+        payment_status="paid",
+        paid_at=timezone.now(),
+        next_attempt_at=None,
+    )
     for command, shown in calls():
-        order = Order.objects.first()
+        order = Order.objects.filter(partner_reference_no="INV-1042").first()
         response = curl(client, command.replace("$PUBLIC_ID", str(order.public_id) if order else ""))
         assert response.status_code < 300 or "colour" in command, (command, response.content)
         assert_shown(shown, response.json())

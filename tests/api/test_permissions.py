@@ -48,6 +48,7 @@ ENDPOINTS = [
     Endpoint("POST", "orders/", ["django_dana.add_order"], 201, {"amount": "15000.00", "title": "Kopi Gayo"}),
     Endpoint("GET", "orders/{reference}/", ["django_dana.view_order"]),
     Endpoint("POST", "orders/{reference}/cancel/", ["django_dana.view_order", "django_dana.cancel_order"], 201),
+    Endpoint("POST", "orders/{reference}/refund/", ["django_dana.view_order", "django_dana.refund_order"], 201),
     Endpoint("POST", "orders/{reference}/sync/", ["django_dana.view_order", "django_dana.change_order"]),
     Endpoint("GET", "cancel-requests/", ["django_dana.view_cancelrequest"]),
     Endpoint("GET", "cancel-requests/{number}/", ["django_dana.view_cancelrequest"]),
