@@ -214,7 +214,7 @@ def calls_without_success(operation: str = "create", rule_code: str = "no_reply"
 
 
 REDS: list[tuple[Callable[[], None], str, str]] = [
-    (no_sweep, "sweeps", "retry_due was never seen: does beat, or cron, run?"),
+    (no_sweep, "sweeps", "retry_due was never seen: is beat (or cron) running?"),
     (old_sweep, "sweeps", "sync_stale was not seen for 31\xa0minutes"),
     (overdue_create, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_cancel, "queues", "1 due, the oldest for 11\xa0minutes."),

@@ -162,7 +162,7 @@ def test_nobody_is_told_to_deliver_while_the_end_of_a_cancel_is_unknown(watcher:
 def test_a_graver_reason_comes_before_the_cancel(watcher: Client) -> None:
     order = paid(needs_attention="amount_differs")
     services.cancel_order(order)
-    assert "reports another amount than" in text(watcher.get(page(order)))
+    assert "reports a different amount" in text(watcher.get(page(order)))
 
 
 def test_after_a_day_nobody_is_told_to_cancel_within_24_hours(watcher: Client) -> None:
