@@ -40,4 +40,6 @@ def test_it_is_found_by_its_index(find: Callable[[], QuerySet[Any]], index: str)
         # its tables are empty here, and then it would not care for an index
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-    assert index in find().values_list("pk", flat=True).explain()
+    plan = find().values_list("pk", flat=True).explain()
+    # MariaDB looks into the index of a unique key before it plans; of an empty one it shows nothing more
+    assert index in plan or "after reading const tables" in plan

@@ -12,7 +12,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_dana import services
 from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 from tests.conftest import Clock
 from tests.factories import new_order
@@ -157,7 +156,7 @@ def test_a_finished_cancel_and_a_lease_that_ran_out_keep_nothing(clock: Clock) -
 def test_an_order_touched_lately_is_kept_whole(clock: Clock) -> None:
     order = settled_order()
     clock.forward(days=91)
-    services.clear_attention(order)
+    order.save()
     prune()
     assert is_kept(order)
 

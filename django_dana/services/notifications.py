@@ -140,6 +140,9 @@ def _apply(notification: Notification, order: Order, account: Account, report: S
         if locked.is_news:
             outcome = Outcome.ATTENTION if locked.order.needs_attention else Outcome.APPLIED
             tasks.start_follow_up(locked.order)
+        elif Notification.objects.filter(pk=notification.pk, outcome__in=_FINAL).exists():
+            # the same message came twice at once, and the other one was applied: its row says so
+            return outcome
         return _conclude(notification, outcome)
 
 

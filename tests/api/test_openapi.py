@@ -7,13 +7,16 @@ schemathesis derives from the limits of each field.
 import base64
 import json
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
 import pytest
 import schemathesis
 from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from django.test import Client
 from django.utils import timezone
 from schemathesis.config import SchemathesisConfig
@@ -51,6 +54,16 @@ def as_schemathesis_reads_it() -> Any:
 
 
 operations = as_schemathesis_reads_it()
+
+
+@pytest.fixture(autouse=True)
+def one_connection() -> Iterator[None]:
+    """Let the connection of the test live on after a request, as Django's own test client does."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)
