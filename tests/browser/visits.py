@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions as expected
 from selenium.webdriver.support.wait import WebDriverWait
@@ -26,7 +27,9 @@ class Visit:
 
     def sees(self, text: str) -> None:
         """Wait for a text, and keep a picture of the page."""
-        WebDriverWait(self._browser, SECONDS).until(expected.text_to_be_present_in_element((By.TAG_NAME, "body"), text))
+        # a page that loads itself again while it is read is looked at once more
+        wait = WebDriverWait(self._browser, SECONDS, ignored_exceptions=[WebDriverException])
+        wait.until(expected.text_to_be_present_in_element((By.TAG_NAME, "body"), text))
         self._pictures += 1
         self._browser.save_screenshot(str(ARTIFACTS / f"{self._name}-{self._pictures:02}.png"))
 
