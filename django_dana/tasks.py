@@ -9,8 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 from celery import current_app, shared_task
@@ -87,16 +85,6 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
             task.apply_async((pk,), countdown=countdown, producer=producer, retry=True, retry_policy=_ONCE_MORE)
     except Exception as error:  # noqa: BLE001  each broker has its own errors, and none may cost an order
         logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
-
-
-def start_on_commit(task: Any, pk: int) -> None:
-    """Send the message that runs a task once the transaction is committed."""
-    transaction.on_commit(partial(start, task, pk), robust=True)
-
-
-def start_follow_up(order: Order) -> None:
-    """Once the transaction is committed, send the signals that are due, and ask DANA where that is due."""
-    start_on_commit(sync_order if _is_due(order.next_sync_at) else send_outbox, order.pk)
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -224,10 +212,6 @@ def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> No
     seconds = (due - timezone.now()).total_seconds()
     if seconds <= timing.LONGEST_COUNTDOWN:
         start(task, pk, countdown=max(seconds, 0.0))
-
-
-def _is_due(moment: datetime | None) -> bool:
-    return moment is not None and moment <= timezone.now()
 
 
 def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:
