@@ -1,4 +1,4 @@
-"""An order that can be paid for long, such as a virtual account of a week: a lost message is not found at its end only."""
+"""An order that can be paid for long, such as a virtual account of a week: a lost message is found before its end."""
 
 from datetime import timedelta
 
