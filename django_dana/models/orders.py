@@ -221,6 +221,7 @@ class Order(OutboundRequest):
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["account", "-id"], name="dana_order_by_account"),
             models.Index(fields=["created_at"], name="dana_order_created"),
             models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
