@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from django_dana import gateway, tasks, validation
+from django_dana import background, validation
 from django_dana.models import CancelRequest, Order
 from django_dana.protocol import operations
 from django_dana.protocol.messages import CancelOrder
@@ -60,9 +60,11 @@ def cancel_order(
             give_up_at=locked.now + account.cancel_give_up_after,
         )
     if send == "now":
+        from django_dana import gateway
+
         gateway.attempt_cancel(cancel_request.pk)
         cancel_request.refresh_from_db()
-    tasks.start_on_commit(tasks.cancel_order, cancel_request.pk)
+    background.start_on_commit("cancel_order", cancel_request.pk)
     return cancel_request
 
 
@@ -79,7 +81,7 @@ def retry_cancel(cancel_request: CancelRequest, *, requested_by: AbstractBaseUse
         cancel_request = locked.current(cancel_request)
         refuse(why_not_retry(cancel_request))
         cancels.retried(locked, cancel_request)
-    tasks.start_on_commit(tasks.cancel_order, cancel_request.pk)
+    background.start_on_commit("cancel_order", cancel_request.pk)
     return cancel_request
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import gateway, tasks, timing, validation
+from django_dana import background, timing, validation
 from django_dana.models import Order, RefundRequest
 from django_dana.models.refund_requests import new_refund_number
 from django_dana.protocol import operations
@@ -122,9 +122,11 @@ def refund_order(
             give_up_at=locked.now + account.cancel_give_up_after,
         )
     if send == "now":
+        from django_dana import gateway
+
         gateway.attempt_refund(refund_request.pk)
         refund_request.refresh_from_db()
-    tasks.start_on_commit(tasks.refund_order, refund_request.pk)
+    background.start_on_commit("refund_order", refund_request.pk)
     return refund_request
 
 
@@ -141,7 +143,7 @@ def retry_refund(refund_request: RefundRequest, *, requested_by: AbstractBaseUse
         refund_request = locked.current(refund_request)
         refuse(why_not_retry(refund_request))
         refunds.retried(locked, refund_request)
-    tasks.start_on_commit(tasks.refund_order, refund_request.pk)
+    background.start_on_commit("refund_order", refund_request.pk)
     return refund_request
 
 
