@@ -59,7 +59,8 @@ def orders_in_need(orders: QuerySet[Order]) -> QuerySet[Order]:
     flagged = orders.filter(needs_attention__in=Order.Attention.values).order_by("id").values_list("pk", flat=True)
     keys = set(flagged[:MOST_LISTED])
     for kind in REQUESTS:
-        rows = kind._default_manager.filter(needs_attention__in=kind.Attention.values).order_by("id")
+        requests: Any = kind._default_manager
+        rows = requests.filter(needs_attention__in=kind.Attention.values).order_by("id")
         keys.update(rows.values_list("order_id", flat=True)[:MOST_LISTED])
     return orders.filter(pk__in=keys)
 
