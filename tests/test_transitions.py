@@ -75,8 +75,9 @@ def test_create_success_keeps_the_address(dana: Wire, clock: Clock, told: list[s
     [
         ({"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}, {"paymentCode": "8059"}, "8059"),
         ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "00020101"}, "00020101"),
+        ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "0" * 600}, "0" * 512),
     ],
-    ids=["virtual account", "QRIS"],
+    ids=["virtual account", "QRIS", "longer than any QR code"],
 )
 def test_create_success_keeps_the_payment_code(
     dana: Wire, clock: Clock, details: dict[str, Any], reply: dict[str, Any], code: str

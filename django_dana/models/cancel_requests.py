@@ -57,7 +57,7 @@ class CancelRequest(OrderRequest):
         verbose_name = _("cancel request")
         verbose_name_plural = _("cancel requests")
         constraints = [
-            models.UniqueConstraint(fields=["order", "unfinished"], name="dana_cancel_one_unfinished"),
+            models.UniqueConstraint(fields=["unfinished", "order"], name="dana_cancel_one_unfinished"),
         ]
         indexes = [
             models.Index(fields=["next_attempt_at"], name="dana_cancel_due"),
