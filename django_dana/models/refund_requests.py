@@ -1,7 +1,6 @@
 """One wish to give money back by Refund Order."""
 
 import secrets
-from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -9,7 +8,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import REFERENCE_ALPHABET, Order
-from django_dana.models.outbound import OutboundRequestQuerySet
 from django_dana.models.requests import OrderRequest
 from django_dana.protocol import operations
 
@@ -17,14 +15,6 @@ from django_dana.protocol import operations
 def new_refund_number() -> str:
     """Return a partnerRefundNo of 25 characters."""
     return f"R{timezone.now():%y%m%d}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
-
-
-class RefundRequestQuerySet(OutboundRequestQuerySet["RefundRequest"]):
-    """The vocabulary of services and sweeps."""
-
-    def unfinished(self) -> Self:
-        """Requests that may still reach DANA."""
-        return self.filter(unfinished=True)
 
 
 class RefundRequest(OrderRequest):
@@ -57,8 +47,6 @@ class RefundRequest(OrderRequest):
     status = models.CharField(_("status"), max_length=7, choices=Status.choices, default=Status.NEW)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     unfinished = models.BooleanField(default=True, editable=False)
-
-    objects = RefundRequestQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("refund request")

@@ -112,7 +112,7 @@ def test_give_money_back(staff: Client, clerk: User, dana: Wire) -> None:
     assert entry.change_message == "Give money back: Stok habis\nBuyer phoned twice."
 
     dana.play(w.code("2005700"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     html = text(staff.get(page(order)))
     assert "Rp15,000.00 went back to the buyer." in html
     assert "data-refresh" not in html
