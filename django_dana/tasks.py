@@ -9,16 +9,16 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from celery import current_app, shared_task
+from celery import Celery, current_app, shared_task
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_dana import gateway, outbox, timing
+from django_dana.log_throttle import once_a_minute
 from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
@@ -52,8 +52,7 @@ def broker() -> Broker:
     connection = app.connection_for_write()
     options = connection.transport_options or {}
     return Broker(
-        # the app that Celery makes where the shop has none does not have one either; its default is a guess
-        is_set=bool(app.conf.broker_write_url),
+        is_set=_has_broker(app),
         transport=str(connection.transport_cls),
         connection_timeout=connection.connect_timeout,
         socket_timeout=options.get("socket_timeout"),
@@ -66,7 +65,7 @@ def broker() -> Broker:
 
 
 def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
-    """Send the message that runs a task, and go on without it where the broker does not take it.
+    """Send the message that runs a task, and go on without it where there is no broker or it does not take it.
 
     Args:
         task: one of the tasks below.
@@ -79,6 +78,8 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
         if not countdown:
             task.apply((pk,))
         return
+    if not _has_broker(app):
+        return
     try:
         with app.producer_pool.acquire(block=True) as producer:
             # Left to itself, kombu tries for seconds to reach a broker that refuses, also with retry=False.
@@ -86,17 +87,14 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
             # The pool's connection may be older than the last restart of the broker; that shows when it is used.
             task.apply_async((pk,), countdown=countdown, producer=producer, retry=True, retry_policy=_ONCE_MORE)
     except Exception as error:  # noqa: BLE001  each broker has its own errors, and none may cost an order
-        logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
+        name = type(error).__name__
+        message = "No message for %s %s (%s); the next sweep does it"
+        once_a_minute(logger, logging.WARNING, (task.name, name), message, task.name, pk, name)
 
 
-def start_on_commit(task: Any, pk: int) -> None:
-    """Send the message that runs a task once the transaction is committed."""
-    transaction.on_commit(partial(start, task, pk), robust=True)
-
-
-def start_follow_up(order: Order) -> None:
-    """Once the transaction is committed, send the signals that are due, and ask DANA where that is due."""
-    start_on_commit(sync_order if _is_due(order.next_sync_at) else send_outbox, order.pk)
+def _has_broker(app: Celery) -> bool:
+    """Whether the shop names a broker. One on cron alone does not, and Celery's default would be a guess."""
+    return bool(app.conf.broker_write_url)
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -226,10 +224,6 @@ def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> No
     seconds = (due - timezone.now()).total_seconds()
     if seconds <= timing.LONGEST_COUNTDOWN:
         start(task, pk, countdown=max(seconds, 0.0))
-
-
-def _is_due(moment: datetime | None) -> bool:
-    return moment is not None and moment <= timezone.now()
 
 
 def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:

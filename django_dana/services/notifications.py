@@ -12,7 +12,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from django_dana import tasks
+from django_dana import background
 from django_dana.conf import Account
 from django_dana.exceptions import InvalidSignature
 from django_dana.log_throttle import once_a_minute
@@ -139,7 +139,7 @@ def _apply(notification: Notification, order: Order, account: Account, report: S
         outcome = Outcome.KNOWN
         if locked.is_news:
             outcome = Outcome.ATTENTION if locked.order.needs_attention else Outcome.APPLIED
-            tasks.start_follow_up(locked.order)
+            background.start_follow_up(locked.order)
         elif Notification.objects.filter(pk=notification.pk, outcome__in=_FINAL).exists():
             # the same message came twice at once, and the other one was applied: its row says so
             return outcome

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import conf, gateway, tasks, validation
+from django_dana import background, conf, validation
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
 from django_dana.models import Order, OrderRequest, OutboundRequest
@@ -110,10 +110,12 @@ def create_order(
     order.request_body = _request_body(order, dana, details)
     _insert(order)
     if send == "now":
+        from django_dana import gateway
+
         gateway.attempt_create(order.pk)
         order.refresh_from_db()
     # in the background it makes the first attempt; after one it tells the shop and makes those that remain
-    tasks.start_on_commit(tasks.create_order, order.pk)
+    background.start_on_commit("create_order", order.pk)
     return order
 
 
@@ -126,7 +128,7 @@ def retry_order(order: Order) -> Order:
     with locked_order(order.pk, account_of(order)) as locked:
         refuse(why_not_retry(locked.order))
         creates.retried(locked)
-    tasks.start_on_commit(tasks.create_order, order.pk)
+    background.start_on_commit("create_order", order.pk)
     return locked.order
 
 
@@ -146,7 +148,7 @@ def stop_retrying(row: OutboundRequest) -> None:
             creates.stopped(locked)
         elif isinstance(row, OrderRequest):
             OF_REQUEST[type(row)].time_is_over(locked, row)
-    tasks.start_follow_up(locked.order)
+    background.start_follow_up(locked.order)
 
 
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> Order:
@@ -164,8 +166,10 @@ def sync_order(order: Order, *, not_within: timedelta = timedelta(0), timeout: f
         RuntimeError: inside a transaction, which would hold the order's lock during the call.
     """
     refuse_in_transaction("sync_order()")
+    from django_dana import gateway
+
     if gateway.sync(order.pk, not_within=not_within, timeout=timeout):
-        tasks.start(tasks.send_outbox, order.pk)
+        background.start("send_outbox", order.pk)
     return Order.objects.get(pk=order.pk)
 
 

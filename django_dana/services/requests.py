@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from django_dana import gateway, tasks
+from django_dana import background
 from django_dana.models import OrderRequest
 from django_dana.services.orders import account_of
 from django_dana.services.permitted import Send, check_permission, refuse, why_not_retry
@@ -15,11 +15,12 @@ RequestT = TypeVar("RequestT", bound=OrderRequest)
 
 def start(request: OrderRequest, send: Send) -> None:
     """Have a new request sent, where ``send`` is "now" with one attempt in this thread."""
-    kind = type(request)
     if send == "now":
-        gateway.attempt(kind, request.pk)
+        from django_dana import gateway
+
+        gateway.attempt(type(request), request.pk)
         request.refresh_from_db()
-    tasks.start_on_commit(tasks.OF_REQUEST[kind], request.pk)
+    background.start_on_commit(type(request), request.pk)
 
 
 def retry(request: RequestT, permission: str, requested_by: AbstractBaseUser | None) -> RequestT:
@@ -35,5 +36,5 @@ def retry(request: RequestT, permission: str, requested_by: AbstractBaseUser | N
         request = locked.current(request)
         refuse(why_not_retry(request))
         OF_REQUEST[type(request)].retried(locked, request)
-    tasks.start_on_commit(tasks.OF_REQUEST[type(request)], request.pk)
+    background.start_on_commit(type(request), request.pk)
     return request
