@@ -147,9 +147,10 @@ def retry_due() -> None:
 
 @shared_task(ignore_result=True)
 def sync_stale() -> None:
-    """Ask DANA about the orders whose end is overdue."""
+    """Ask DANA about the orders whose end is overdue, and from time to time about those that stay open."""
     _sweep(due_syncs, sync_order)
     _sweep(unanswered, sync_order)
+    _sweep(long_open, sync_order)
     for order_id in paid_sample().values_list("pk", flat=True):
         sync_order(order_id)
     Sweep.objects.note_end(SYNC_STALE)
@@ -185,6 +186,11 @@ def due_syncs() -> QuerySet[Order]:
 def unanswered() -> QuerySet[Order]:
     """Orders past their time without a final answer, about which DANA was not asked yet."""
     return Order.objects.unanswered(timezone.now()).order_by("valid_up_to")
+
+
+def long_open() -> QuerySet[Order]:
+    """Orders that have been open for long, about which DANA was not asked lately."""
+    return Order.objects.long_open(timezone.now()).order_by("valid_up_to")
 
 
 def paid_sample() -> QuerySet[Order]:

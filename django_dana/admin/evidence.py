@@ -56,7 +56,7 @@ def _why_not_review(notification: Notification) -> Any:
     return _("It was applied, so there is nothing to review.") if notification.outcome in fine else None
 
 
-def _review(request: HttpRequest, notification: Notification) -> ActionResult:
+def _review(request: HttpRequest, notification: Notification, data: dict[str, Any]) -> ActionResult:
     notification.reviewed_at = timezone.now()
     notification.save(update_fields=["reviewed_at"])
     return ActionResult(gettext("Noted: the message no longer needs attention."))
@@ -72,14 +72,15 @@ class ApiCallAdmin(EvidenceAdmin):
     search_help_text = _("The beginning of a reference of the order, or of an X-EXTERNAL-ID.")
     heavy = ("response_body", *ORDER_COLUMNS)
     fieldsets = (
-        (None, {"fields": ("order_link", "cancel_link", "operation", "external_id", "started_at", "duration_ms")}),
+        (None, {"fields": ("order_link", "request_link", "operation", "external_id", "started_at", "duration_ms")}),
         (_("Answer"), {"fields": ("http_status", "response_code", "response_message", "meaning", "error")}),
     )
 
-    @admin.display(description=_("cancel request"))
-    def cancel_link(self, call: ApiCall) -> SafeString | str:
-        """Return a link to the cancel request it was made for."""
-        return link(self.page_of(call.cancel_request), call.cancel_request) if call.cancel_request else "-"
+    @admin.display(description=_("request"))
+    def request_link(self, call: ApiCall) -> SafeString | str:
+        """Return a link to the cancel or refund request it was made for."""
+        about = call.cancel_request or call.refund_request
+        return link(self.page_of(about), about) if about else "-"
 
     @admin.display(description=_("meaning"))
     def meaning(self, call: ApiCall) -> str:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django_dana.models.outbound import OutboundRequest
 from django_dana.protocol import operations
 from django_dana.protocol.payment_methods import Address, promised_address
-from django_dana.timing import GRACE
+from django_dana.timing import GRACE, OPEN_REST
 
 #: No 0, O, 1, I, L, U: staff read references to DANA over the phone.
 REFERENCE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -68,14 +68,19 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def unanswered(self, now: datetime) -> Self:
         """Orders past their time without a final answer, about which DANA has not been asked yet."""
+        return self._open(now).filter(valid_up_to__lte=now - GRACE)
+
+    def long_open(self, now: datetime) -> Self:
+        """Orders that can still be paid for, but have been for long, about which DANA was not asked lately."""
+        rested = now - OPEN_REST
+        asked_lately = Q(last_sync_at__gt=rested)
+        return self._open(now).filter(valid_up_to__gt=now, created_at__lte=rested).exclude(asked_lately)
+
+    def _open(self, now: datetime) -> Self:
+        """Orders that may get a final answer by themselves; what needs attention has a query of its own."""
         return (
             self.free(now)
-            .filter(
-                payment_status__in=self.model.OPEN_PAYMENT,
-                valid_up_to__lte=now - GRACE,
-                next_sync_at=None,
-                needs_attention="",
-            )
+            .filter(payment_status__in=self.model.OPEN_PAYMENT, next_sync_at=None, needs_attention="")
             .exclude(create_status=self.model.CreateStatus.FAILED)
         )
 
@@ -216,6 +221,7 @@ class Order(OutboundRequest):
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["account", "-id"], name="dana_order_by_account"),
             models.Index(fields=["created_at"], name="dana_order_created"),
             models.Index(fields=["paid_at"], name="dana_order_paid_at"),
             models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),

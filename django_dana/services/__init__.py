@@ -11,7 +11,7 @@ from django_dana.services.attention import clear_attention
 from django_dana.services.cancels import cancel_order, retry_cancel
 from django_dana.services.orders import create_order, retry_order, stop_retrying, sync_order
 from django_dana.services.permitted import why_not_cancel, why_not_refund, why_not_retry, why_not_stop
-from django_dana.services.refunds import WayBack, how_to_give_back, refund_order, retry_refund
+from django_dana.services.refunds import WayBack, how_to_give_back, refund_order, retry_refund, why_not_give_back
 from django_dana.services.settlement import settle_outside, why_not_settle_outside
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "stop_retrying",
     "sync_order",
     "why_not_cancel",
+    "why_not_give_back",
     "why_not_refund",
     "why_not_retry",
     "why_not_settle_outside",

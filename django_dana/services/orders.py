@@ -50,7 +50,8 @@ def create_order(
         title: shown on DANA's page, at most 64 characters.
         account: an alias of the DANA setting.
         partner_reference_no: your own reference, at most 64 characters (25 with QRIS); generated if left out.
-        return_url: where our return page leads the buyer afterwards: a path or an http(s) address.
+        return_url: where our return page leads the buyer afterwards: a path, an http(s) address, or an app's whose
+            scheme is in RETURN_SCHEMES.
         pay_option_details: payment methods in DANA's field names, for your own checkout; left out, DANA shows its page.
         valid_up_to: until when it can be paid; left out, ORDER_LIFETIME from now.
         currency: three capital letters.
@@ -82,7 +83,7 @@ def create_order(
         amount=validation.amount(problems, amount),
         currency=validation.currency(problems, currency),
         title=validation.text(problems, "title", title, 64, required=True),
-        return_url=validation.return_url(problems, return_url),
+        return_url=validation.return_url(problems, return_url, dana.return_schemes),
         metadata=validation.metadata(problems, metadata),
         shop_reference=validation.text(problems, "shop_reference", shop_reference, 64),
         partner_reference_no=validation.reference(problems, partner_reference_no) or new_reference(),

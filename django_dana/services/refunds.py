@@ -1,9 +1,10 @@
 """Refund orders in part or in full."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,7 @@ from django_dana.services.permitted import (
     check_permission,
     refuse,
     refuse_in_transaction,
+    why_not_cancel,
     why_not_refund,
 )
 from django_dana.transitions import locked_order
@@ -45,7 +47,7 @@ def how_to_give_back(order: Order, amount: Decimal, now: datetime) -> WayBack:
     Only what everything depends on: whether it may be asked for is what :func:`why_not_cancel` and
     :func:`why_not_refund` say.
     """
-    if amount != order.amount:
+    if amount != order.amount - order.refunded_amount:
         return WayBack(operations.REFUND_ORDER, _("Part of the payment goes back, which is a refund at DANA."))
     if order.refunded_amount:
         return WayBack(operations.REFUND_ORDER, _("Part of this order was refunded already, so the rest is refunded."))
@@ -57,6 +59,17 @@ def how_to_give_back(order: Order, amount: Decimal, now: datetime) -> WayBack:
     return WayBack(
         operations.CANCEL_ORDER, _("All of the payment goes back within 24 hours, so the order is cancelled at DANA.")
     )
+
+
+def why_not_give_back(order: Order, amount: Decimal, now: datetime) -> "_StrPromise | None":
+    """Return the sentence that says why an amount can't go back by the way that it would take, or None."""
+    return _WHY_NOT[how_to_give_back(order, amount, now).operation.key](order)
+
+
+_WHY_NOT: Final[dict[str, Callable[[Order], "_StrPromise | None"]]] = {
+    operations.CANCEL_ORDER.key: why_not_cancel,
+    operations.REFUND_ORDER.key: why_not_refund,
+}
 
 
 def refund_order(

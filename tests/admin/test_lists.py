@@ -16,6 +16,7 @@ from tests.admin.helpers import (
     CANCELS,
     NOTIFICATIONS,
     ORDERS,
+    REFUNDS,
     aborted,
     asked,
     call_of,
@@ -23,6 +24,7 @@ from tests.admin.helpers import (
     notification_of,
     paid,
     payable,
+    refunded,
     text,
     user_with,
 )
@@ -30,7 +32,7 @@ from tests.factories import new_order, order_with
 
 pytestmark = pytest.mark.django_db
 
-LISTS = [ORDERS, CANCELS, CALLS, NOTIFICATIONS]
+LISTS = [ORDERS, CANCELS, REFUNDS, CALLS, NOTIFICATIONS]
 
 
 def fill_lists(number: int) -> None:
@@ -38,6 +40,7 @@ def fill_lists(number: int) -> None:
     for index in range(number):
         order = paid()
         aborted(order)
+        refunded(order)
         call_of(order, index)
         notification_of(order)
 
@@ -164,6 +167,8 @@ def test_orders_are_listed_though_the_setting_is_broken(watcher: Client, setting
         (lambda: aborted(paid()).order, "refund not done"),
         (lambda: aborted(paid(), needs_attention="end_unknown").order, "refund not confirmed"),
         (lambda: asked(paid(), status="pending").order, "refund under way"),
+        (lambda: refunded(paid(), status="pending", unfinished=True).order, "refund under way"),
+        (lambda: refunded(paid(), status="failed", needs_attention="refused").order, "refund not done"),
     ],
 )
 def test_the_list_shows_the_state_that_the_page_shows(watcher: Client, make: Any, badge: str) -> None:
