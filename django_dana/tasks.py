@@ -169,7 +169,8 @@ def due_creates() -> QuerySet[Order]:
 
 def due_requests(kind: type[OrderRequest]) -> QuerySet[Any]:
     """Requests of a kind whose call is due now."""
-    found: QuerySet[Any] = kind.objects.due(timezone.now())
+    requests: Any = kind._default_manager
+    found: QuerySet[Any] = requests.due(timezone.now())
     return found
 
 
@@ -208,8 +209,9 @@ def paid_sample() -> QuerySet[Order]:
 
 def _attempt(kind: type[OrderRequest], pk: int) -> None:
     called = gateway.attempt(kind, pk)
-    _follow_up(kind.objects.defer("request_body").get(pk=pk).order_id)
-    _start_again(OF_REQUEST[kind], kind.objects.all(), pk, called=called)
+    requests = kind._default_manager.all()
+    _follow_up(requests.defer("request_body").get(pk=pk).order_id)
+    _start_again(OF_REQUEST[kind], requests, pk, called=called)
 
 
 def _follow_up(order_id: int) -> None:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import Order
-from django_dana.models.requests import OrderRequest
+from django_dana.models.requests import OrderRequest, OrderRequestQuerySet
 from django_dana.protocol import operations
 
 
@@ -39,6 +39,8 @@ class CancelRequest(OrderRequest):
     # True or NULL, never False: NULLs are distinct in a unique constraint of every engine, so this holds
     # "at most one unfinished request per order" where conditional constraints don't exist (MariaDB, MySQL).
     unfinished = models.BooleanField(null=True, default=True, editable=False)
+
+    objects = OrderRequestQuerySet["CancelRequest"].as_manager()
 
     class Meta:
         verbose_name = _("cancel request")

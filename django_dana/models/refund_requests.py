@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import REFERENCE_ALPHABET, Order
-from django_dana.models.requests import OrderRequest
+from django_dana.models.requests import OrderRequest, OrderRequestQuerySet
 from django_dana.protocol import operations
 
 
@@ -47,6 +47,8 @@ class RefundRequest(OrderRequest):
     status = models.CharField(_("status"), max_length=7, choices=Status.choices, default=Status.NEW)
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     unfinished = models.BooleanField(default=True, editable=False)
+
+    objects = OrderRequestQuerySet["RefundRequest"].as_manager()
 
     class Meta:
         verbose_name = _("refund request")

@@ -53,8 +53,6 @@ class OrderRequest(OutboundRequest):
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
     give_up_at = models.DateTimeField(_("given up at"))
 
-    objects = OrderRequestQuerySet[Any].as_manager()
-
     class Meta:
         abstract = True
 
@@ -65,8 +63,7 @@ class OrderRequest(OutboundRequest):
     def of(cls, order: Any) -> models.QuerySet[Self]:
         """Return the requests about an order, which may also be an OuterRef."""
         about: dict[str, Any] = {"order": order}
-        found: models.QuerySet[Any] = cls.objects.filter(**about)
-        return found
+        return cls._default_manager.filter(**about)
 
     @property
     def argument(self) -> str:
