@@ -724,7 +724,7 @@ def test_an_answer_whose_lease_was_lost_is_learned_by_a_question_and_counted_onc
     refund_request = services.refund_order(order, amount=PART)
     with monkeypatch.context() as patch:
         patch.setattr(gateway, "_send", send_and_lose)
-        gateway.attempt_refund(refund_request.pk)
+        gateway.attempt(RefundRequest, refund_request.pk)
     call = ApiCall.objects.get(operation=operations.REFUND_ORDER.key)
     assert (call.rule_code, call.refund_request) == ("2005800", refund_request)
     assert fresh_refund(refund_request).status == "new"

@@ -526,7 +526,7 @@ def test_a_cancel_sent_again_while_its_time_runs_out_is_not_given_up(
 
     monkeypatch.setattr(gateway, "sync", ask_while_a_person_sends_it_again)
     dana.play(w.status("00", amount="15000.00"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     cancel_request = fresh_cancel(cancel_request)
     assert (cancel_request.status, cancel_request.unfinished) == ("new", True)
     assert cancel_request.next_attempt_at

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.models.outbound import OutboundRequest
 from django_dana.protocol import operations
 from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.timing import GRACE, OPEN_REST
@@ -30,7 +30,7 @@ def new_reference() -> str:
     return f"{date}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class OrderQuerySet(OutboundRequestQuerySet["Order"]):
+class OrderQuerySet(models.QuerySet["Order"]):
     """The vocabulary of the workers."""
 
     def lock(self, pk: int) -> "Order":
@@ -59,8 +59,8 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
     def due(self, now: datetime) -> Self:
-        """Orders whose next create call is due."""
-        return super().due(now).free(now)
+        """Orders whose next create call is due, the longest overdue first."""
+        return self.free(now).filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
     def sync_due(self, now: datetime) -> Self:
         """Orders about which a query to DANA is due."""
