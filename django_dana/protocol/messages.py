@@ -72,7 +72,7 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelOrder:
-    """The body of Cancel Order, which is for a whole order. Empty optional fields are left out; additionalInfo is always sent."""
+    """The body of Cancel Order. Empty optional fields are left out; additionalInfo is always sent."""
 
     original_partner_reference_no: str
     merchant_id: str
