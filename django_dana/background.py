@@ -7,25 +7,25 @@ from typing import Literal
 from django.db import transaction
 from django.utils import timezone
 
-from django_dana.models import Order
+from django_dana.models import Order, OrderRequest
 
-TaskName = Literal["create_order", "cancel_order", "refund_order", "sync_order", "send_outbox"]
+TaskName = Literal["create_order", "sync_order", "send_outbox"]
 
 
-def start(task: TaskName, pk: int) -> None:
+def start(task: TaskName | type[OrderRequest], pk: int) -> None:
     """Send the message that runs a task of :mod:`django_dana.tasks`.
 
     Args:
-        task: its name.
+        task: its name, or the kind of request whose call it makes.
         pk: the row it is about; the row itself says what is due.
     """
     # Celery comes with the first message, and not when Django starts: so starting stays quick
     from django_dana import tasks
 
-    tasks.start(getattr(tasks, task), pk)
+    tasks.start(getattr(tasks, task) if isinstance(task, str) else tasks.OF_REQUEST[task], pk)
 
 
-def start_on_commit(task: TaskName, pk: int) -> None:
+def start_on_commit(task: TaskName | type[OrderRequest], pk: int) -> None:
     """Send the message that runs a task once the transaction is committed."""
     transaction.on_commit(partial(start, task, pk), robust=True)
 

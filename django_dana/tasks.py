@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from celery import Celery, current_app, shared_task
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from django_dana import gateway, outbox, timing
 from django_dana.log_throttle import once_a_minute
-from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, RefundRequest, Sweep
+from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
 logger = logging.getLogger(__name__)
@@ -107,17 +108,17 @@ def create_order(order_id: int) -> None:
 @shared_task(ignore_result=True, acks_late=True)
 def cancel_order(cancel_request_id: int) -> None:
     """Make the cancel call that is due for this request."""
-    called = gateway.attempt_cancel(cancel_request_id)
-    _follow_up(CancelRequest.objects.values_list("order_id", flat=True).get(pk=cancel_request_id))
-    _start_again(cancel_order, CancelRequest.objects.all(), cancel_request_id, called=called)
+    _attempt(CancelRequest, cancel_request_id)
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def refund_order(refund_request_id: int) -> None:
     """Make the refund call that is due for this request."""
-    called = gateway.attempt_refund(refund_request_id)
-    _follow_up(RefundRequest.objects.values_list("order_id", flat=True).get(pk=refund_request_id))
-    _start_again(refund_order, RefundRequest.objects.all(), refund_request_id, called=called)
+    _attempt(RefundRequest, refund_request_id)
+
+
+#: The task that makes the call of each kind of request.
+OF_REQUEST: Final[dict[type[OrderRequest], Any]] = {CancelRequest: cancel_order, RefundRequest: refund_order}
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -138,8 +139,8 @@ def retry_due() -> None:
     """Do what is due and was not done: a message was lost, or it is time to try again."""
     _sweep(abandoned, gateway.release_abandoned)
     _sweep(due_creates, create_order)
-    _sweep(due_cancels, cancel_order)
-    _sweep(due_refunds, refund_order)
+    for kind, task in OF_REQUEST.items():
+        _sweep(partial(due_requests, kind), task)
     _sweep(due_events, send_outbox, "order_id")
     Sweep.objects.note_end(RETRY_DUE)
 
@@ -163,17 +164,14 @@ def abandoned() -> QuerySet[Order]:
 
 def due_creates() -> QuerySet[Order]:
     """Orders whose create call is due now."""
-    return Order.objects.due(timezone.now()).order_by("next_attempt_at")
+    return Order.objects.due(timezone.now())
 
 
-def due_cancels() -> QuerySet[CancelRequest]:
-    """Cancel requests whose call is due now."""
-    return CancelRequest.objects.due(timezone.now()).order_by("next_attempt_at")
-
-
-def due_refunds() -> QuerySet[RefundRequest]:
-    """Refund requests whose call is due now."""
-    return RefundRequest.objects.due(timezone.now()).order_by("next_attempt_at")
+def due_requests(kind: type[OrderRequest]) -> QuerySet[Any]:
+    """Requests of a kind whose call is due now."""
+    requests: Any = kind._default_manager
+    found: QuerySet[Any] = requests.due(timezone.now())
+    return found
 
 
 def due_events() -> QuerySet[OutboxEvent]:
@@ -207,6 +205,13 @@ def paid_sample() -> QuerySet[Order]:
     # not last_sync_at: those of an account that can't be used were not asked about, but looked at
     rested = recent.filter(updated_at__lte=now - timing.SAMPLE_REST)
     return rested.order_by("paid_at")[:_SAMPLE]
+
+
+def _attempt(kind: type[OrderRequest], pk: int) -> None:
+    called = gateway.attempt(kind, pk)
+    requests = kind._default_manager.all()
+    _follow_up(requests.defer("request_body").get(pk=pk).order_id)
+    _start_again(OF_REQUEST[kind], requests, pk, called=called)
 
 
 def _follow_up(order_id: int) -> None:

@@ -309,18 +309,22 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
+    def actions_on_row(self) -> Sequence[RowAction]:
+        """Return the actions on a row of this model."""
+        return self.row_actions
+
     def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         """Return what this person may do now."""
         return [
             Button(str(action.label), self.address(action.name, row.pk), is_link=bool(action.question))
-            for action in self.row_actions
+            for action in self.actions_on_row()
             if action.is_allowed_for(request.user) and action.why_not(row) is None
         ]
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of the actions."""
         return [
-            *(self.route(action.name, partial(self._run_action, action)) for action in self.row_actions),
+            *(self.route(action.name, partial(self._run_action, action)) for action in self.actions_on_row()),
             *super().get_urls(),
         ]
 

@@ -26,7 +26,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
-from django_dana.admin import bulk, giving_back, order_requests, overview
+from django_dana.admin import bulk, filters, giving_back, order_requests, overview
 from django_dana.admin.base import (
     CHANGE_PERMISSION,
     REFRESH_AFTER,
@@ -38,11 +38,11 @@ from django_dana.admin.base import (
     sync,
 )
 from django_dana.admin.buyer_text import buyer_page, buyer_texts
-from django_dana.admin.filters import AccountFilter, AttentionFilter, CreatedFilter, PaidFilter
+from django_dana.admin.filters import AccountFilter, AttentionFilter, BackFilter, CreatedFilter, PaidFilter, StateFilter
 from django_dana.admin.rendering import badge, joined, outside_link, pretty_text, pretty_value
 from django_dana.admin.timeline import timeline_of
 from django_dana.display import moment, payment_method, price
-from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.models import ApiCall, Notification, Order
 from django_dana.services import inbox, summary
 from django_dana.services.permitted import CANCEL_PERMISSION, REFUND_PERMISSION, SETTLE_PERMISSION
 from django_dana.services.summary import Act, ActName, Request, Summary
@@ -78,10 +78,10 @@ class OrderAdmin(ReadOnlyAdmin):
 
     list_display = ("shown_reference", "shown_state", "shown_amount", "shown_created_at")
     list_display_links = ("shown_reference",)
-    list_filter = (AttentionFilter, "payment_status", CreatedFilter, PaidFilter, "create_status", AccountFilter)
+    list_filter = (StateFilter, AttentionFilter, BackFilter, CreatedFilter, PaidFilter, AccountFilter)
     sortable_by = ("shown_created_at",)
-    search_fields = ("partner_reference_no", "reference_no", "shop_reference")
-    search_help_text = _("The beginning of a reference: ours, DANA's or the shop's.")
+    search_fields = ("partner_reference_no", "reference_no", "shop_reference", "payment_code")
+    search_help_text = _("The beginning of a reference, ours, DANA's or the shop's, or of a virtual account's number.")
     heavy = ("request_body", "web_redirect_url", "payment_code", "pay_option_details", "metadata", "return_url", "note")
     row_template = "admin/django_dana/order/page.html"
     fieldsets = (
@@ -181,13 +181,9 @@ class OrderAdmin(ReadOnlyAdmin):
         orders = self.get_queryset(request).order_by()
         waits = _bounded(inbox.orders_in_need(orders))
         yield {"label": gettext("Needs a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
-        if self.may_see(request, CancelRequest):
-            url = self.list_of(CancelRequest, unfinished__exact=1)
-            yield {
-                "label": gettext("Refunds under way"),
-                "url": url,
-                "count": _bounded(CancelRequest.objects.filter(next_attempt_at__isnull=False)),
-            }
+        under_way = _bounded(filters.under_way(orders))
+        url = self.list_of(Order, **{BackFilter.parameter_name: "yes"})
+        yield {"label": gettext("Refunds under way"), "url": url, "count": under_way}
         if self.may_see(request, Notification):
             url = self.list_of(Notification, outcome__in="unknown_order,failed")
             count = _bounded(inbox.unapplied_messages())
@@ -345,11 +341,17 @@ class OrderAdmin(ReadOnlyAdmin):
                 "badge": item.badge,
                 "tone": item.tone,
                 "url": self._url_of(request, item.row),
+                "buttons": self._buttons_of_message(request, item.row) if isinstance(item.row, Notification) else [],
             }
             for item in inbox.waiting(self.get_queryset(request).order_by())
             if item.row is None or self.may_see(request, type(item.row), item.row)
         ]
         return self._page(request, gettext("Needs a person"), "inbox", items=items)
+
+    def _buttons_of_message(self, request: HttpRequest, message: Notification) -> list[Button]:
+        model_admin: Any = self.admin_site.get_model_admin(Notification)
+        buttons: list[Button] = model_admin.buttons(request, message)
+        return buttons
 
     def _url_of(self, request: HttpRequest, row: Order | Notification | None) -> str:
         if row is not None:

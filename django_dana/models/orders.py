@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.models.outbound import OutboundRequest
 from django_dana.protocol import operations
 from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.timing import GRACE, OPEN_REST
@@ -30,7 +30,7 @@ def new_reference() -> str:
     return f"{date}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class OrderQuerySet(OutboundRequestQuerySet["Order"]):
+class OrderQuerySet(models.QuerySet["Order"]):
     """The vocabulary of the workers."""
 
     def lock(self, pk: int) -> "Order":
@@ -59,8 +59,8 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
     def due(self, now: datetime) -> Self:
-        """Orders whose next create call is due."""
-        return super().due(now).free(now)
+        """Orders whose next create call is due, the longest overdue first."""
+        return self.free(now).filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
     def sync_due(self, now: datetime) -> Self:
         """Orders about which a query to DANA is due."""
@@ -170,7 +170,7 @@ class Order(OutboundRequest):
     )
     reference_no = models.CharField(_("DANA's reference"), max_length=64, blank=True)
     web_redirect_url = models.TextField(_("address of DANA's page"), blank=True)
-    payment_code = models.TextField(_("payment code"), blank=True)
+    payment_code = models.CharField(_("payment code"), max_length=512, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     pay_method = models.CharField(_("paid with"), max_length=64, blank=True)
     pay_option = models.CharField(_("payment option"), max_length=64, blank=True)
@@ -224,9 +224,16 @@ class Order(OutboundRequest):
             models.Index(fields=["account", "-id"], name="dana_order_by_account"),
             models.Index(fields=["created_at"], name="dana_order_created"),
             models.Index(fields=["paid_at"], name="dana_order_paid_at"),
-            models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
-            models.Index(fields=["reference_no"], name="dana_order_by_dana"),
-            models.Index(fields=["shop_reference"], name="dana_order_by_shop"),
+            # searched by their beginning, for which PostgreSQL takes no index in the order of a language
+            *(
+                models.Index(fields=[field], name=f"dana_order_by_{name}", opclasses=["varchar_pattern_ops"])
+                for name, field in (
+                    ("reference", "partner_reference_no"),
+                    ("dana", "reference_no"),
+                    ("shop", "shop_reference"),
+                    ("code", "payment_code"),
+                )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -336,7 +343,7 @@ class Order(OutboundRequest):
     @property
     def state(self) -> OrderState:
         """Where the order stands, in one word. Prefetch cancel_requests for lists."""
-        if self.needs_attention in _IN_REVIEW:
+        if self.needs_attention in IN_REVIEW:
             return OrderState.IN_REVIEW
         if self.payment_status in (self.PaymentStatus.CANCELLED, self.PaymentStatus.REFUNDED):
             return OrderState(self.payment_status)
@@ -423,7 +430,7 @@ class Order(OutboundRequest):
 
 
 #: DANA or a person still has to say what is true; paying (again) or delivering could only make it worse.
-_IN_REVIEW: Final = (
+IN_REVIEW: Final = (
     Order.Attention.PAID_AFTER_CLOSED,
     Order.Attention.CONFLICT,
     Order.Attention.AMOUNT_DIFFERS,

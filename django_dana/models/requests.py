@@ -1,7 +1,7 @@
-"""What every wish about an order has in common: who asks DANA for what, why, and until when."""
+"""What every request about an order has in common: who asks DANA for what, why, and until when."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -9,9 +9,23 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.outbound import OutboundRequest
 
+RequestT = TypeVar("RequestT", bound=models.Model)
+
+
+class OrderRequestQuerySet(models.QuerySet[RequestT]):
+    """The vocabulary of services and sweeps."""
+
+    def unfinished(self) -> Self:
+        """Requests that may still reach DANA."""
+        return self.filter(unfinished=True)
+
+    def due(self, now: datetime) -> Self:
+        """Requests whose next call is due, the longest overdue first."""
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+
 
 class OrderRequest(OutboundRequest):
-    """One wish about an order that exists: a call of its own, tried again on a schedule of its own.
+    """One request about an order that exists: a call of its own, tried again on a schedule of its own.
 
     A model of this kind also has ``order`` (related as ``cancel_requests``, by its operation's key), ``status`` with
     ``new``, ``success``, ``pending`` and ``failed``, ``needs_attention`` and ``unfinished``.
@@ -22,6 +36,7 @@ class OrderRequest(OutboundRequest):
     status: str
     needs_attention: str
     unfinished: bool | None
+    order: Any
     order_id: int
 
     amount = models.DecimalField(_("amount"), max_digits=15, decimal_places=2)

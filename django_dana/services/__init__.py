@@ -13,13 +13,16 @@ from django_dana.services.orders import create_order, retry_order, stop_retrying
 from django_dana.services.permitted import why_not_cancel, why_not_refund, why_not_retry, why_not_stop
 from django_dana.services.refunds import WayBack, how_to_give_back, refund_order, retry_refund, why_not_give_back
 from django_dana.services.settlement import settle_outside, why_not_settle_outside
+from django_dana.services.unapplied import apply_again, match_to_order
 
 __all__ = [
     "WayBack",
+    "apply_again",
     "cancel_order",
     "clear_attention",
     "create_order",
     "how_to_give_back",
+    "match_to_order",
     "refund_order",
     "retry_cancel",
     "retry_order",

@@ -106,9 +106,9 @@ def _messages() -> Iterator[Waiting]:
     for row in unapplied_messages().defer("headers").order_by("id")[:MOST_LISTED]:
         yield Waiting(
             since=row.received_at,
-            what=gettext("Message from DANA"),
+            what=gettext("Message from DANA about %s") % (row.partner_reference_no or "?"),
             cause=row.error or row.get_outcome_display(),
-            act=gettext("Find out whose it is, then mark it as reviewed"),
+            act=gettext("Match it to an order, apply it again, or mark it as reviewed"),
             row=row,
             badge=row.get_outcome_display(),
         )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import background, timing, validation
+from django_dana import timing, validation
 from django_dana.models import Order, RefundRequest
 from django_dana.models.refund_requests import new_refund_number
 from django_dana.protocol import operations
 from django_dana.protocol.messages import RefundOrder
 from django_dana.protocol.operations import Operation
+from django_dana.services import requests
 from django_dana.services.orders import account_of
 from django_dana.services.permitted import (
     REFUND_PERMISSION,
@@ -24,9 +25,8 @@ from django_dana.services.permitted import (
     refuse_in_transaction,
     why_not_cancel,
     why_not_refund,
-    why_not_retry,
 )
-from django_dana.transitions import locked_order, refunds
+from django_dana.transitions import locked_order
 from django_dana.validation import Problems
 
 if TYPE_CHECKING:
@@ -121,12 +121,7 @@ def refund_order(
             next_attempt_at=locked.now,
             give_up_at=locked.now + account.cancel_give_up_after,
         )
-    if send == "now":
-        from django_dana import gateway
-
-        gateway.attempt_refund(refund_request.pk)
-        refund_request.refresh_from_db()
-    background.start_on_commit("refund_order", refund_request.pk)
+    requests.start(refund_request, send)
     return refund_request
 
 
@@ -137,14 +132,7 @@ def retry_refund(refund_request: RefundRequest, *, requested_by: AbstractBaseUse
         PermissionDenied: ``requested_by`` may not refund.
         ValidationError: what :func:`why_not_retry` says.
     """
-    check_permission(requested_by, REFUND_PERMISSION)
-    order = refund_request.order
-    with locked_order(order.pk, account_of(order)) as locked:
-        refund_request = locked.current(refund_request)
-        refuse(why_not_retry(refund_request))
-        refunds.retried(locked, refund_request)
-    background.start_on_commit("refund_order", refund_request.pk)
-    return refund_request
+    return requests.retry(refund_request, REFUND_PERMISSION, requested_by)
 
 
 def _amount_to_refund(order: Order, wanted: Decimal | None) -> Decimal:

@@ -378,10 +378,10 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
     order = paid_order(dana)
     cancel_request = services.cancel_order(order)
     dana.play(w.code("4035705"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     assert "Send again" in labels(staff.get(cancel_page(cancel_request)))
     staff.post(cancel_page(cancel_request, "retry"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     first, second = dana.bodies(operations.CANCEL_ORDER.path)
     assert first == second
     assert LogEntry.objects.get().change_message == "Send again"

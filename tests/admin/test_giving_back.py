@@ -65,7 +65,7 @@ def test_a_part_and_then_the_rest_are_refunds_and_then_nothing_is_left(staff: Cl
     assert "Do not deliver" not in html
 
     dana.play(w.code("2005800"))
-    gateway.attempt_refund(part.pk)
+    gateway.attempt(RefundRequest, part.pk)
     response = staff.get(page(order))
     assert response.context["summary"].badge == "partly given back"
     figures = {str(label): value for label, value in response.context["figures"]}
@@ -78,7 +78,7 @@ def test_a_part_and_then_the_rest_are_refunds_and_then_nothing_is_left(staff: Cl
     rest = RefundRequest.objects.latest("id")
     assert rest.amount == Decimal("9000.00")
     dana.play(w.code("2005800"))
-    gateway.attempt_refund(rest.pk)
+    gateway.attempt(RefundRequest, rest.pk)
     assert staff.get(page(order)).context["summary"].badge == "given back"
     html = text(staff.get(page(order, "give-back")))
     assert "Nothing can be given back now." in html
@@ -184,7 +184,7 @@ def test_a_form_opened_before_another_refund_asks_again(staff: Client, dana: Wir
     assert "All of it, Rp9,000.00" in html
     data = form_of(staff, order)
     dana.play(w.code("2005800"))
-    gateway.attempt_refund(refund_request.pk)
+    gateway.attempt(RefundRequest, refund_request.pk)
     assert "it is now “partly given back”." in text(staff.post(page(order, "give-back"), data))
     assert RefundRequest.objects.count() == 1
     assert not CancelRequest.objects.exists()
@@ -222,7 +222,7 @@ def test_give_money_back(staff: Client, clerk: User, dana: Wire) -> None:
     assert entry.change_message == "Give Rp15,000.00 back: Stok habis\nBuyer phoned twice."
 
     dana.play(w.code("2005700"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     html = text(staff.get(page(order)))
     assert "Rp15,000.00 went back to the buyer." in html
     assert "data-refresh" not in html
@@ -253,7 +253,7 @@ def test_an_earlier_refund_is_sent_again_stopped_and_closed_from_the_pages_of_it
     order = paid_order(dana)
     refund_request = services.refund_order(order, amount=6000, reason="one cup")
     dana.play(w.code("4035814"))
-    gateway.attempt_refund(refund_request.pk)
+    gateway.attempt(RefundRequest, refund_request.pk)
     for url in (page(order), page(order, "give-back")):
         html = text(refunds.get(url))
         assert "Send the refund of Rp6,000.00 again" in html
@@ -262,7 +262,7 @@ def test_an_earlier_refund_is_sent_again_stopped_and_closed_from_the_pages_of_it
     refunds.post(act_on(refund_request, "retry"))
     assert fresh_refund(refund_request).status == "new"
     dana.play(w.code("4035814"))
-    gateway.attempt_refund(refund_request.pk)
+    gateway.attempt(RefundRequest, refund_request.pk)
     refunds.post(act_on(refund_request, "stop"))
     response = refunds.get(page(order))
     assert response.context["summary"].badge == "refund not done"

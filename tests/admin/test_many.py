@@ -17,9 +17,8 @@ from django.utils import timezone
 from django_dana import services
 from django_dana.admin import OrderAdmin, bulk
 from django_dana.admin.giving_back import version_of
-from django_dana.models import CancelRequest, Notification, Order, OutboxEvent, RefundRequest
+from django_dana.models import CancelRequest, Order, OutboxEvent, RefundRequest
 from tests.admin.helpers import (
-    NOTIFICATIONS,
     ORDERS,
     aborted,
     call_of,
@@ -101,18 +100,6 @@ def test_messages_are_listed_for_those_who_may_see_them(refunds: Client) -> None
     html = text(refunds.get(INBOX))
     assert "no such order" not in html
     assert "refund not done" in html
-
-
-def test_a_message_that_was_reviewed_waits_no_longer(staff: Client) -> None:
-    message = notification_of(None, '{"originalPartnerReferenceNo":"INV-LOST"}', outcome="unknown_order", error="x")
-    url = f"{NOTIFICATIONS}{message.pk}/"
-    response = staff.get(f"{url}change/")
-    assert "INV-LOST" in text(response)
-    assert labels(response) == ["Mark as reviewed"]
-    staff.post(f"{url}review/", {"note": "Another shop's."})
-    assert Notification.objects.get().reviewed_at
-    assert labels(staff.get(f"{url}change/")) == []
-    assert "Nothing waits." in text(staff.get(INBOX))
 
 
 def test_the_list_leads_there_with_counts(staff: Client) -> None:

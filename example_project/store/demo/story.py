@@ -57,7 +57,7 @@ class Story:
         self._wait_for_state("cancelled")
         yield "The buyer wants to pay another way: the first attempt is closed at DANA.", self._purchase_url
         second_url = self._choose_method({"method": "qris"})
-        self._wait_for_code(second_url, r'(<svg[^>]* viewBox="0 0 \d+ \d+"[^>]*>)')
+        self._wait_for_code(second_url, r'class="(qrline)"')
         yield "The second attempt at the same purchase is a QR code.", second_url
         self._pay_at_simulator()
         self._wait_for_state("paid")
