@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_dana import tasks
 from django_dana.models import Order
-from tests.benchmarks.measuring import Line, time_of
+from tests.benchmarks.measuring import Figures, Line, time_of
 from tests.benchmarks.short import copy_of
 from tests.factories import new_order
 
@@ -57,8 +57,7 @@ def measure(rows: int) -> Iterator[Line]:
         yield Line(
             name=f"{name}, among {rows:,}",
             floor_name=f"among {short:,}",
-            ours=_median(ask),
-            floor=before[name],
+            figures=Figures(_median(ask), before[name]),
             goal=1.5,
         )
 

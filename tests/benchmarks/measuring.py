@@ -7,12 +7,19 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 ROUNDS: Final = 200
 
 #: So that what is imported, connected or kept at the first call is not counted.
 WARMING_UP: Final = 20
+
+
+class Figures(NamedTuple):
+    """What was measured of ours and of the floor."""
+
+    ours: float
+    floor: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,28 +29,26 @@ class Line:
     Attributes:
         name: what was measured.
         floor_name: what the floor is.
-        ours: in ``unit``.
-        floor: the same.
+        figures: in ``unit``.
         goal: the ratio that we aim at, if there is one.
         unit: ``ms``, where less is better, or ``/s``, where more is.
     """
 
     name: str
     floor_name: str
-    ours: float
-    floor: float
+    figures: Figures
     goal: float | None = None
     unit: str = "ms"
 
     @property
     def ratio(self) -> float:
         """How many times the floor it is."""
-        return self.ours / self.floor
+        return self.figures.ours / self.figures.floor
 
     def __str__(self) -> str:
         goal = "" if self.goal is None else f"{'≤' if self.unit == 'ms' else '≥'} {self.goal}"
-        figures = f"{self.ours:>9.2f}{self.floor:>9.2f} {self.unit:<3}{self.ratio:>6.2f}  {goal:<7}"
-        return f"{self.name:<62}{figures}{self.floor_name}"
+        measured = f"{self.figures.ours:>9.2f}{self.figures.floor:>9.2f} {self.unit:<3}{self.ratio:>6.2f}"
+        return f"{self.name:<62}{measured}  {goal:<7}{self.floor_name}"
 
 
 HEAD: Final = f"{'':<62}{'ours':>9}{'floor':>9} {'':<3}{'ratio':>6}  {'goal':<7}the floor"
@@ -51,14 +56,14 @@ HEAD: Final = f"{'':<62}{'ours':>9}{'floor':>9} {'':<3}{'ratio':>6}  {'goal':<7}
 
 def in_turns(
     ours: Callable[[], Any], floor: Callable[[], Any], *, rounds: int = ROUNDS, clock: Callable[[], float]
-) -> dict[str, float]:
+) -> Figures:
     """Measure ours and the floor one after the other, many times; return the medians in milliseconds."""
     for _ in range(min(WARMING_UP, rounds)):
         ours()
         floor()
     times = [(time_of(ours, clock), time_of(floor, clock)) for _ in range(rounds)]
     mine, least = (statistics.median(column) for column in zip(*times, strict=True))
-    return {"ours": mine, "floor": least}
+    return Figures(mine, least)
 
 
 def time_of(act: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:

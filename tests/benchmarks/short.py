@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def _notification() -> Line:
         name="a notification: verified, kept, applied, answered",
         floor_name="a view by hand: verify, insert, lock, update",
         goal=1.5,
-        **in_turns(posts(PATH), posts("/hand"), clock=time.thread_time),
+        figures=in_turns(posts(PATH), posts("/hand"), clock=time.thread_time),
     )
 
 
@@ -122,7 +123,7 @@ def _create_attempt(wire: Wire) -> Line:
         name="a create attempt: leased, called, recorded",
         floor_name="by hand: insert the call, send, lock, update both",
         goal=1.4,
-        **in_turns(
+        figures=in_turns(
             lambda: gateway.attempt_create(of_ours.pop()),
             lambda: create_by_hand(session, wire.url, key, by_hand.pop()),
             clock=time.thread_time,
@@ -144,7 +145,7 @@ def _client(wire: Wire) -> Line:
         name="one create call of the client",
         floor_name="http.client, one RSA-2048 signature, json",
         goal=1.9,
-        **in_turns(
+        figures=in_turns(
             lambda: client.call(operations.CREATE_ORDER, body, external_id=str(uuid4())),
             by_hand,
             clock=time.thread_time,
@@ -172,7 +173,7 @@ def _create_order() -> Line:
     return Line(
         name="services.create_order: checked, written, a worker woken",
         floor_name="the same row written",
-        **in_turns(new_order, lambda: copy_of(order).save(force_insert=True), clock=time.thread_time),
+        figures=in_turns(new_order, lambda: copy_of(order).save(force_insert=True), clock=time.thread_time),
     )
 
 
@@ -201,14 +202,16 @@ def _starting_django() -> Iterator[Line]:
             name=name,
             floor_name="without the app",
             goal=1.25,
-            **in_turns(
+            figures=in_turns(
                 partial(_start, [*apps, "django_dana"]), partial(_start, apps), rounds=15, clock=_time_of_children
             ),
         )
 
 
 def _start(apps: list[str]) -> None:
-    subprocess.run([sys.executable, "-c", _START.format(apps=apps)], check=True)
+    # with bytecode, as an installed package has it
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    subprocess.run([sys.executable, "-c", _START.format(apps=apps)], check=True, env=environment)
 
 
 def _time_of_children() -> float:

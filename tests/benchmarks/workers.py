@@ -15,7 +15,7 @@ from django.db import connection
 from django_dana import tasks
 from django_dana.models import Order
 from tests import wire as wires
-from tests.benchmarks.measuring import Line
+from tests.benchmarks.measuring import Figures, Line
 from tests.celery import app as celery_app
 from tests.factories import new_order
 from tests.services import processes
@@ -58,8 +58,7 @@ def _line(app: Celery) -> Line:
     return Line(
         name="orders a second through 2 worker processes, Redis",
         floor_name="a task by hand: insert the call, send, lock, update both",
-        ours=ours,
-        floor=by_hand,
+        figures=Figures(ours, by_hand),
         goal=0.75,
         unit="/s",
     )
