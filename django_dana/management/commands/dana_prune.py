@@ -4,13 +4,14 @@ import argparse
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from django_dana.management.printing import PlainCommand
 from django_dana.services import privacy
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_prune [--days 90] [--batch-size 1000] [--dry-run]``"""
 
     help = (
@@ -37,11 +38,11 @@ class Command(BaseCommand):
             batch_size=options["batch_size"],
             dry_run=options["dry_run"],
         )
-        self.stdout.write(f"{pruned.calls} replies emptied")
-        self.stdout.write(f"{pruned.notifications} notifications emptied")
-        self.stdout.write(f"{pruned.unmatched} notifications without an order deleted")
+        self.say(f"{pruned.calls} replies emptied")
+        self.say(f"{pruned.notifications} notifications emptied")
+        self.say(f"{pruned.unmatched} notifications without an order deleted")
         if options["dry_run"]:
-            self.stdout.write("This was a dry run; nothing was saved.")
+            self.say("This was a dry run; nothing was saved.")
 
 
 def _at_least_one(text: str) -> int:
