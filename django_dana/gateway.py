@@ -22,7 +22,7 @@ from django_dana import conf, timing
 from django_dana.client import Client, Credentials, client_for
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
-from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, RefundRequest
+from django_dana.models import ApiCall, Order, OrderRequest
 from django_dana.models.evidence import MAX_KEPT
 from django_dana.protocol import operations, response_codes, signing
 from django_dana.protocol.messages import CallResult, QueryPayment, StatusReport
@@ -94,16 +94,6 @@ def attempt(kind: type[OrderRequest], pk: int) -> bool:
         transitions.answered(locked, locked.current(due), result)
 
     return _call(due.operation, due.order_id, prepare, record, **{f"{due.argument}_id": pk})
-
-
-def attempt_cancel(cancel_request_id: int) -> bool:
-    """Make the cancel call that is due for this request, if one is, and record its outcome."""
-    return attempt(CancelRequest, cancel_request_id)
-
-
-def attempt_refund(refund_request_id: int) -> bool:
-    """Make the refund call that is due for this request, if one is, and record its outcome."""
-    return attempt(RefundRequest, refund_request_id)
 
 
 def sync(order_id: int, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> bool:

@@ -9,17 +9,17 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
-from celery import current_app, shared_task
+from celery import Celery, current_app, shared_task
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_dana import gateway, outbox, timing
-from django_dana.models import ApiCall, CancelRequest, Order, OutboxEvent, RefundRequest, Sweep
+from django_dana.log_throttle import once_a_minute
+from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
 
 logger = logging.getLogger(__name__)
@@ -52,8 +52,7 @@ def broker() -> Broker:
     connection = app.connection_for_write()
     options = connection.transport_options or {}
     return Broker(
-        # the app that Celery makes where the shop has none does not have one either; its default is a guess
-        is_set=bool(app.conf.broker_write_url),
+        is_set=_has_broker(app),
         transport=str(connection.transport_cls),
         connection_timeout=connection.connect_timeout,
         socket_timeout=options.get("socket_timeout"),
@@ -66,7 +65,7 @@ def broker() -> Broker:
 
 
 def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
-    """Send the message that runs a task, and go on without it where the broker does not take it.
+    """Send the message that runs a task, and go on without it where there is no broker or it does not take it.
 
     Args:
         task: one of the tasks below.
@@ -79,6 +78,8 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
         if not countdown:
             task.apply((pk,))
         return
+    if not _has_broker(app):
+        return
     try:
         with app.producer_pool.acquire(block=True) as producer:
             # Left to itself, kombu tries for seconds to reach a broker that refuses, also with retry=False.
@@ -86,17 +87,14 @@ def start(task: Any, pk: int, *, countdown: float = 0.0) -> None:
             # The pool's connection may be older than the last restart of the broker; that shows when it is used.
             task.apply_async((pk,), countdown=countdown, producer=producer, retry=True, retry_policy=_ONCE_MORE)
     except Exception as error:  # noqa: BLE001  each broker has its own errors, and none may cost an order
-        logger.warning("No message for %s %s (%s); the next sweep does it", task.name, pk, type(error).__name__)
+        name = type(error).__name__
+        message = "No message for %s %s (%s); the next sweep does it"
+        once_a_minute(logger, logging.WARNING, (task.name, name), message, task.name, pk, name)
 
 
-def start_on_commit(task: Any, pk: int) -> None:
-    """Send the message that runs a task once the transaction is committed."""
-    transaction.on_commit(partial(start, task, pk), robust=True)
-
-
-def start_follow_up(order: Order) -> None:
-    """Once the transaction is committed, send the signals that are due, and ask DANA where that is due."""
-    start_on_commit(sync_order if _is_due(order.next_sync_at) else send_outbox, order.pk)
+def _has_broker(app: Celery) -> bool:
+    """Whether the shop names a broker. One on cron alone does not, and Celery's default would be a guess."""
+    return bool(app.conf.broker_write_url)
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -110,17 +108,17 @@ def create_order(order_id: int) -> None:
 @shared_task(ignore_result=True, acks_late=True)
 def cancel_order(cancel_request_id: int) -> None:
     """Make the cancel call that is due for this request."""
-    called = gateway.attempt_cancel(cancel_request_id)
-    _follow_up(CancelRequest.objects.values_list("order_id", flat=True).get(pk=cancel_request_id))
-    _start_again(cancel_order, CancelRequest.objects.all(), cancel_request_id, called=called)
+    _attempt(CancelRequest, cancel_request_id)
 
 
 @shared_task(ignore_result=True, acks_late=True)
 def refund_order(refund_request_id: int) -> None:
     """Make the refund call that is due for this request."""
-    called = gateway.attempt_refund(refund_request_id)
-    _follow_up(RefundRequest.objects.values_list("order_id", flat=True).get(pk=refund_request_id))
-    _start_again(refund_order, RefundRequest.objects.all(), refund_request_id, called=called)
+    _attempt(RefundRequest, refund_request_id)
+
+
+#: The task that makes the call of each kind of request.
+OF_REQUEST: Final[dict[type[OrderRequest], Any]] = {CancelRequest: cancel_order, RefundRequest: refund_order}
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -141,17 +139,18 @@ def retry_due() -> None:
     """Do what is due and was not done: a message was lost, or it is time to try again."""
     _sweep(abandoned, gateway.release_abandoned)
     _sweep(due_creates, create_order)
-    _sweep(due_cancels, cancel_order)
-    _sweep(due_refunds, refund_order)
+    for kind, task in OF_REQUEST.items():
+        _sweep(partial(due_requests, kind), task)
     _sweep(due_events, send_outbox, "order_id")
     Sweep.objects.note_end(RETRY_DUE)
 
 
 @shared_task(ignore_result=True)
 def sync_stale() -> None:
-    """Ask DANA about the orders whose end is overdue."""
+    """Ask DANA about the orders whose end is overdue, and from time to time about those that stay open."""
     _sweep(due_syncs, sync_order)
     _sweep(unanswered, sync_order)
+    _sweep(long_open, sync_order)
     for order_id in paid_sample().values_list("pk", flat=True):
         sync_order(order_id)
     Sweep.objects.note_end(SYNC_STALE)
@@ -165,17 +164,14 @@ def abandoned() -> QuerySet[Order]:
 
 def due_creates() -> QuerySet[Order]:
     """Orders whose create call is due now."""
-    return Order.objects.due(timezone.now()).order_by("next_attempt_at")
+    return Order.objects.due(timezone.now())
 
 
-def due_cancels() -> QuerySet[CancelRequest]:
-    """Cancel requests whose call is due now."""
-    return CancelRequest.objects.due(timezone.now()).order_by("next_attempt_at")
-
-
-def due_refunds() -> QuerySet[RefundRequest]:
-    """Refund requests whose call is due now."""
-    return RefundRequest.objects.due(timezone.now()).order_by("next_attempt_at")
+def due_requests(kind: type[OrderRequest]) -> QuerySet[Any]:
+    """Requests of a kind whose call is due now."""
+    requests: Any = kind._default_manager
+    found: QuerySet[Any] = requests.due(timezone.now())
+    return found
 
 
 def due_events() -> QuerySet[OutboxEvent]:
@@ -193,6 +189,11 @@ def unanswered() -> QuerySet[Order]:
     return Order.objects.unanswered(timezone.now()).order_by("valid_up_to")
 
 
+def long_open() -> QuerySet[Order]:
+    """Orders that have been open for long, about which DANA was not asked lately."""
+    return Order.objects.long_open(timezone.now()).order_by("valid_up_to")
+
+
 def paid_sample() -> QuerySet[Order]:
     """A few recent paid orders that were not looked at for a day."""
     now = timezone.now()
@@ -204,6 +205,13 @@ def paid_sample() -> QuerySet[Order]:
     # not last_sync_at: those of an account that can't be used were not asked about, but looked at
     rested = recent.filter(updated_at__lte=now - timing.SAMPLE_REST)
     return rested.order_by("paid_at")[:_SAMPLE]
+
+
+def _attempt(kind: type[OrderRequest], pk: int) -> None:
+    called = gateway.attempt(kind, pk)
+    requests = kind._default_manager.all()
+    _follow_up(requests.defer("request_body").get(pk=pk).order_id)
+    _start_again(OF_REQUEST[kind], requests, pk, called=called)
 
 
 def _follow_up(order_id: int) -> None:
@@ -224,10 +232,6 @@ def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> No
     seconds = (due - timezone.now()).total_seconds()
     if seconds <= timing.LONGEST_COUNTDOWN:
         start(task, pk, countdown=max(seconds, 0.0))
-
-
-def _is_due(moment: datetime | None) -> bool:
-    return moment is not None and moment <= timezone.now()
 
 
 def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:

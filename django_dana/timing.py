@@ -42,6 +42,10 @@ LONGEST_TASK: Final = 300.0
 #: Seconds after which a sweep leaves the rest to the next one.
 SWEEP_SECONDS: Final = 60.0
 
+#: How long an order that stays open rests between two questions to DANA: the message that it was paid may have been
+#: lost. So an order of half an hour is not asked about before its end, and one of a week at most 27 times.
+OPEN_REST: Final = timedelta(hours=6)
+
 #: Refunds made in DANA's portal are not notified, so a few paid orders up to this age are asked about.
 SAMPLE_AGE: Final = timedelta(days=7)
 

@@ -6,7 +6,7 @@ Lengths and required fields: DANA's page *Create Order*, request body.
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -199,8 +199,14 @@ def valid_up_to(problems: Problems, value: object, now: datetime) -> datetime:
     return value
 
 
-def return_url(problems: Problems, value: object) -> str:
-    """Check where the return page leads the buyer: a path of this site, or an http(s) address."""
+def return_url(problems: Problems, value: object, schemes: Collection[str] = ()) -> str:
+    """Check where the return page leads the buyer: a path of this site, an http(s) address, or an app of the shop.
+
+    Args:
+        problems: takes what is wrong.
+        value: the address.
+        schemes: those of the shop's apps.
+    """
     url = text(problems, "return_url", value, 2048)
     if not url or (url.startswith("/") and not url.startswith(("//", "/\\"))):
         return url
@@ -208,8 +214,11 @@ def return_url(problems: Problems, value: object) -> str:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        problems.add("return_url", _("Give a path that starts with / or an address that starts with https://."))
+    if parts.scheme not in ("http", "https", *schemes) or not parts.netloc:
+        problems.add(
+            "return_url",
+            _("Give a path that starts with /, an https address, or that of an app whose scheme is in RETURN_SCHEMES."),
+        )
     return url
 
 

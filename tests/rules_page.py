@@ -25,6 +25,16 @@ How a series of attempts goes
 * *Failed* with "try again" is shown as refused for now and tried again on the same schedule, while RETRY_FAILED.
 * Any other *Failed* is final.
 
+When DANA is asked
+------------------
+
+* About an order without a final answer, five minutes after its ``valid_up_to``, then on PENDING_DELAYS for seven days.
+* While an order stays open for long, such as a virtual account of a week, every six hours: the message that it was paid
+  may have been lost. An order of half an hour is not asked about before its end, one of a week at most 27 times. An
+  answer that says *open*, or none at all, leaves it open.
+* About a contradiction, and about what a call did whose end nobody saw, at once, then on PENDING_DELAYS for seven days.
+* About a few paid orders of the last week, once a day each: refunds made in DANA's portal are not notified.
+
 No answer is believed too early
 -------------------------------
 

@@ -44,7 +44,8 @@ TEMPLATES = [
         },
     },
 ]
-STATIC_URL = "static/"
+# from the root: Django keeps what a relative one was under the first prefix that a test sets
+STATIC_URL = "/static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL", "sqlite://:memory:"))}

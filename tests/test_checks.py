@@ -92,6 +92,7 @@ def test_nothing_wrong_with_every_option_given(found: Found) -> None:
         "BASE_URL": "http://127.0.0.1:8900/",
         "ORIGIN": "https://shop.example",
         "RETURN_URL": "https://shop.example/thanks",
+        "RETURN_SCHEMES": ["shopapp", "id.example.shop"],
         "SUB_MERCHANT_ID": "division-1",
         "EXTERNAL_STORE_ID": "Kopi Gayo Sabang",
         "PROXY": "http://user:word@proxy.example:3128",
@@ -308,6 +309,15 @@ def test_bad_max_attempts(found: Found, value: object) -> None:
 @pytest.mark.parametrize("value", [[], 5, "2,5", [0], [1, -1], ["2"], [True], [float("nan")], [604_801], {2, 5}])
 def test_bad_delays(found: Found, name: str, value: object) -> None:
     assert found(**{name: value}) == ["E020"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["shopapp", 5, {"shopapp"}, ["shopapp://"], ["ShopApp"], ["7app"], [""], [5], ["shopapp", "javascript"], ["https"]],
+    ids=str,
+)
+def test_bad_schemes_of_apps(found: Found, value: object) -> None:
+    assert found(RETURN_SCHEMES=value) == ["E035"]
 
 
 def test_shrinking_pending_delays(found: Found) -> None:

@@ -30,8 +30,9 @@ WAYS: dict[str, tuple[Decimal, dict[str, Any], timedelta, str, str]] = {
     "all, after the window": (WHOLE, {}, timedelta(hours=24), "refund", "more than 24 hours ago"),
     "all, paid nobody knows when": (WHOLE, {"paid_at": None}, timedelta(days=9), "cancel", "All of the payment"),
     "part": (PART, {}, timedelta(minutes=1), "refund", "Part of the payment"),
-    "the rest": (PART, {"refunded_amount": Decimal("9000.00")}, timedelta(minutes=1), "refund", "Part of the payment"),
-    "more than is left": (WHOLE, {"refunded_amount": PART}, timedelta(minutes=1), "refund", "refunded already"),
+    "the rest": (PART, {"refunded_amount": Decimal("9000.00")}, timedelta(minutes=1), "refund", "refunded already"),
+    "more than is left": (WHOLE, {"refunded_amount": PART}, timedelta(minutes=1), "refund", "Part of the payment"),
+    "more than was paid": (WHOLE * 2, {}, timedelta(minutes=1), "refund", "Part of the payment"),
 }
 
 

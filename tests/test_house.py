@@ -1,6 +1,8 @@
 """How the modules of the package depend on each other."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -55,3 +57,26 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
 
     with pytest.raises(CycleError, match=r"house\.attic.*house\.cellar|house\.cellar.*house\.attic"):
         TopologicalSorter(dependencies(package)).prepare()
+
+
+IMPORTED_WHERE_THEY_ARE_USED = ("celery", "requests", "cryptography", "rest_framework")
+
+START_DJANGO = """
+import sys
+import django
+from django.conf import settings
+
+contrib = ["admin", "auth", "contenttypes", "messages", "sessions"]
+settings.configure(INSTALLED_APPS=[*(f"django.contrib.{name}" for name in contrib), "django_dana"])
+django.setup()
+assert "django_dana.admin" in sys.modules
+print(*sys.modules)
+"""
+
+
+def test_starting_django_imports_nothing_that_is_used_later() -> None:
+    started = subprocess.run(
+        [sys.executable, "-c", START_DJANGO], cwd=PACKAGE.parent, check=True, capture_output=True, text=True
+    )
+
+    assert not set(IMPORTED_WHERE_THEY_ARE_USED) & set(started.stdout.split())

@@ -23,7 +23,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_dana import gateway, services, tasks
-from django_dana.models import ApiCall, Notification, Order, OutboxEvent
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 from django_dana.services import notifications
 from django_dana.transitions import LockedOrder
 from tests import wire as w
@@ -345,7 +345,7 @@ def test_a_notification_is_applied_while_the_reply_to_a_cancel_is_on_its_way(
     request = services.cancel_order(order)
     held = Held(w.code("2005700"))
     dana.play(held)
-    worker = in_background(lambda: gateway.attempt_cancel(request.pk))
+    worker = in_background(lambda: gateway.attempt(CancelRequest, request.pk))
     assert held.asked.wait(10)
     assert notify(client, order, status).json()["responseCode"] == "2005600"
     meanwhile = fresh(order)
@@ -406,12 +406,12 @@ def test_a_click_on_cancel_while_the_create_is_on_its_way(
     worker = in_background(lambda: gateway.attempt_create(order.pk))
     assert held.asked.wait(10)
     request = services.cancel_order(order)
-    gateway.attempt_cancel(request.pk)
+    gateway.attempt(CancelRequest, request.pk)
     assert fresh_cancel(request).attempts == 0  # the line is taken
     held.let_go()
     worker.join(10)
     dana.play(w.code("2005700"))
-    gateway.attempt_cancel(request.pk)
+    gateway.attempt(CancelRequest, request.pk)
     assert (fresh(order).payment_status, fresh_cancel(request).status) == ("cancelled", "success")
 
 
@@ -476,7 +476,7 @@ def test_a_late_answer_to_a_cancel_changes_nothing_but_closes_its_row(
     request = services.cancel_order(order)
     dana.play(w.code("2005700"))
     late(order)
-    gateway.attempt_cancel(request.pk)
+    gateway.attempt(CancelRequest, request.pk)
     assert (fresh_cancel(request).status, fresh(order).payment_status) == ("new", "initiated")
     assert ApiCall.objects.get(operation="cancel").response_code == "2005700"
 
@@ -610,7 +610,7 @@ def test_a_cancel_whose_worker_died_is_repeated_and_its_echo_is_not_called_a_ref
     order = created_order(dana)
     request = services.cancel_order(order)
     dana.play(w.code("2005700"))
-    dies(lambda: gateway.attempt_cancel(request.pk))
+    dies(lambda: gateway.attempt(CancelRequest, request.pk))
     clock.forward(seconds=71)
     dana.play(w.code("4035700"), w.status("05"))
     tasks.retry_due()

@@ -151,7 +151,7 @@ def take(step: tuple[str, Any], order: Order, books: Books, traveller: time_mach
 
 
 def ask(kind: str, order: Order, amount: Decimal | None) -> None:
-    requests = [*order.refund_requests.order_by("pk"), *order.cancel_requests.order_by("pk")]
+    requests: list[Any] = [*order.refund_requests.order_by("pk"), *order.cancel_requests.order_by("pk")]
     if kind == "refund":
         services.refund_order(order, amount=amount)
     elif kind == "cancel":

@@ -301,6 +301,27 @@ def test_one_error_of_a_key_vault_costs_two_minutes(dana: Wire, clock: Clock, se
     assert (order.create_status, order.needs_attention) == ("success", "")
 
 
+def test_an_error_of_a_key_vault_sends_nothing_earlier_than_it_was_due(dana: Wire, clock: Clock, settings: Any) -> None:
+    order = paid_order(dana)
+    dana.play(w.hang_up, w.code("4035705"), w.status("00"))
+    cancel_request = services.cancel_order(order)
+    tasks.cancel_order(cancel_request.pk)
+    clock.forward(seconds=3)
+    tasks.retry_due()
+    calls = len(dana.bodies(CANCEL_PATH))
+    good = settings.DANA
+    settings.DANA = {"default": {**good["default"], "PRIVATE_KEY": lambda: 1 / 0}}
+    clock.forward(minutes=3)
+    tasks.sync_stale()
+    assert fresh(order).needs_attention == "account"
+    settings.DANA = good
+    clock.forward(seconds=121)
+    tasks.retry_due()
+    tasks.sync_stale()
+    assert (calls, len(dana.bodies(CANCEL_PATH))) == (2, 2), "it waits for DANA's answer and is not sent again"
+    assert fresh(order).needs_attention != "account"
+
+
 def test_the_daily_look_at_a_paid_order_leaves_no_flag(dana: Wire, clock: Clock, settings: Any) -> None:
     order = paid_order(dana)
     settings.DANA = {"default": {**settings.DANA["default"], "PRIVATE_KEY": lambda: 1 / 0}}

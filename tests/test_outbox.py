@@ -9,7 +9,7 @@ import pytest
 from django.dispatch import Signal
 from django.test import Client
 
-from django_dana import outbox, services, signals, tasks
+from django_dana import background, outbox, services, signals, tasks
 from django_dana.models import CancelRequest, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import Clock
@@ -296,7 +296,7 @@ def test_not_even_where_the_commit_is_real(
 
 
 def test_what_is_rolled_back_was_never_due(order: Order, monkeypatch: pytest.MonkeyPatch, client: Client) -> None:
-    monkeypatch.setattr(tasks, "start_follow_up", lambda order: 1 / 0)
+    monkeypatch.setattr(background, "start_follow_up", lambda order: 1 / 0)
     assert notify(client, order).status_code == 500
     assert not OutboxEvent.objects.exists()
     assert fresh(order).payment_status == "none"

@@ -295,6 +295,17 @@ def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_question
 
 
 @pytest.mark.usefixtures("no_questions")
+def test_a_buyer_goes_back_into_the_app_while_the_account_allows_it(client: Client, settings: Any) -> None:
+    settings.DANA = account_with(RETURN_SCHEMES=["shopapp"])
+    order = payable(payment_status="paid", return_url="shopapp://orders/7")
+    html = come_back(client, order).content.decode()
+    assert 'data-forward="shopapp://orders/7"' in html
+    assert 'href="shopapp://orders/7"' in html
+    settings.DANA = account_with(RETURN_SCHEMES=[])
+    assert "shopapp:" not in come_back(client, order).content.decode()
+
+
+@pytest.mark.usefixtures("no_questions")
 def test_another_currency_is_named(client: Client) -> None:
     order = order_with(order_arguments={"currency": "USD"}, payment_status="paid")
     assert "USD\xa015,000.00" in pay(client, order).content.decode()

@@ -618,6 +618,20 @@ def test_a_portal_refund_before_is_not_taken_for_ours(dana: Wire, clock: Clock) 
     assert fresh(order).refunded_amount == PART
 
 
+def test_a_portal_refund_that_looks_like_ours_ends_ours_so_that_the_money_does_not_go_back_twice(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = paid_order(dana)
+    dana.play(w.hang_up, w.status("00", refunded="6000.00"), w.code("2005800"))
+    refund_request = refund(order)
+    order = services.sync_order(order)
+    clock.forward(days=2)
+    tasks.retry_due()
+    assert len(dana.bodies(REFUND_PATH)) == 1
+    assert (fresh_refund(refund_request).status, fresh(order).refunded_amount) == ("success", PART)
+    assert told.count("order_refunded") == 1
+
+
 def test_an_old_view_of_dana_settles_nothing(dana: Wire, clock: Clock) -> None:
     order = paid_order(dana)
     dana.play(w.code("2005800"))
@@ -710,7 +724,7 @@ def test_an_answer_whose_lease_was_lost_is_learned_by_a_question_and_counted_onc
     refund_request = services.refund_order(order, amount=PART)
     with monkeypatch.context() as patch:
         patch.setattr(gateway, "_send", send_and_lose)
-        gateway.attempt_refund(refund_request.pk)
+        gateway.attempt(RefundRequest, refund_request.pk)
     call = ApiCall.objects.get(operation=operations.REFUND_ORDER.key)
     assert (call.rule_code, call.refund_request) == ("2005800", refund_request)
     assert fresh_refund(refund_request).status == "new"

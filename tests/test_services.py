@@ -13,16 +13,19 @@ import pytest
 from celery import Celery
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.management import call_command
 from django.db import transaction
-from django.test import TestCase
+from django.test import Client, TestCase
 from django.utils import timezone
+from kombu import Connection
 
-from django_dana import services, tasks
+from django_dana import log_throttle, services, tasks
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
 from tests.conftest import Clock
-from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import account_with, change, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.notices import notify
 from tests.wire import CANCEL_PATH, CREATE_PATH, Wire
 
 pytestmark = pytest.mark.django_db
@@ -252,6 +255,7 @@ def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pyt
     # the first one imports the broker's library and more, which is not what is timed
     new_order()
     caplog.clear()
+    log_throttle.forget()
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         order = new_order()
@@ -268,6 +272,47 @@ def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pyt
     assert [record.name for record in caplog.records] == ["django_dana.tasks"]
     tasks.retry_due()
     assert CancelRequest.objects.get(pk=request.pk).status == "success"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("dead_broker", ["redis"], indirect=True)
+@pytest.mark.usefixtures("dead_broker")
+def test_a_broker_that_stays_away_is_logged_once_a_minute(dana: Wire, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        new_order()
+    assert [record.name for record in caplog.records] == ["django_dana.tasks"]
+
+
+# -- cron alone ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cron_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shop whose settings name no broker, where Celery would take RabbitMQ on this machine."""
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    app = Celery("cron", set_as_current=False)
+    app.set_current()
+    yield
+    celery_app.set_current()
+    app.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("cron_alone")
+def test_where_no_broker_is_named_nothing_is_sent_to_one(
+    dana: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sought: list[str] = []
+    monkeypatch.setattr(Connection, "ensure_connection", lambda self, *args, **options: sought.append(self.as_uri()))
+    dana.play(w.reset, w.code("2005400"))
+    order = new_order()
+    call_command("dana_retry_due")
+    order = change(order, next_attempt_at=timezone.now())
+    call_command("dana_retry_due")
+    assert fresh(order).create_status == "success"
+    notify(Client(), order)
+    assert fresh(order).payment_status == "paid"
+    assert (sought, caplog.records) == ([], [])
 
 
 # -- cancel -------------------------------------------------------------------------------------------------------

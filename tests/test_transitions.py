@@ -75,8 +75,9 @@ def test_create_success_keeps_the_address(dana: Wire, clock: Clock, told: list[s
     [
         ({"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}, {"paymentCode": "8059"}, "8059"),
         ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "00020101"}, "00020101"),
+        ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "0" * 600}, "0" * 512),
     ],
-    ids=["virtual account", "QRIS"],
+    ids=["virtual account", "QRIS", "longer than any QR code"],
 )
 def test_create_success_keeps_the_payment_code(
     dana: Wire, clock: Clock, details: dict[str, Any], reply: dict[str, Any], code: str
@@ -525,7 +526,7 @@ def test_a_cancel_sent_again_while_its_time_runs_out_is_not_given_up(
 
     monkeypatch.setattr(gateway, "sync", ask_while_a_person_sends_it_again)
     dana.play(w.status("00", amount="15000.00"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     cancel_request = fresh_cancel(cancel_request)
     assert (cancel_request.status, cancel_request.unfinished) == ("new", True)
     assert cancel_request.next_attempt_at

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -31,7 +32,26 @@ MERCHANT_ID = "216620000000000000001"
 
 
 @pytest.fixture
-def dana(live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+def taking_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite in memory has one connection for this thread and those of the web server: one at a time may use it."""
+    turn = threading.RLock()
+
+    def in_turn(owner: type, name: str) -> None:
+        wanted = getattr(owner, name)
+
+        def wait_and_call(*args: Any) -> Any:
+            with turn:
+                return wanted(*args)
+
+        monkeypatch.setattr(owner, name, wait_and_call)
+
+    in_turn(WSGIHandler, "get_response")
+    in_turn(runner._BegunNotice, "_heard")
+    in_turn(runner._BegunNotice, "_remark")
+
+
+@pytest.fixture
+def dana(taking_turns: None, live_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """A simulator that the account speaks to and that reaches the shop; it sends again soon."""
     merchant = Merchant(MERCHANT_ID, PARTNER_ID, keys.SHOP_PUBLIC_KEY)
     behaviour = replace(Behaviour(), notify_delays=(0.05, 0.1, 0.2, 0.5))

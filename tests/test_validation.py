@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from django_dana import services, validation
 from django_dana.models import Order
 from django_dana.validation import Problems
-from tests.factories import NOW, ODD_CONTEXTS, QRIS, new_order
+from tests.factories import NOW, ODD_CONTEXTS, QRIS, account_with, new_order
 
 MONEY = {"value": "15000.00", "currency": "IDR"}
 
@@ -247,6 +247,19 @@ def test_bad_return_url(value: Any) -> None:
 )
 def test_good_return_url(value: str) -> None:
     assert value_of(validation.return_url, value) == value
+
+
+def test_an_app_of_the_shop_may_be_returned_to() -> None:
+    assert value_of(validation.return_url, "shopapp://orders/7", ["shopapp"]) == "shopapp://orders/7"
+    assert problems_of(validation.return_url, "otherapp://orders/7", ["shopapp"])
+    assert problems_of(validation.return_url, "shopapp:orders", ["shopapp"])
+
+
+@pytest.mark.django_db
+def test_the_account_says_which_apps_are_the_shops(settings: Any) -> None:
+    refused("return_url", return_url="shopapp://orders/7")
+    settings.DANA = account_with(RETURN_SCHEMES=["shopapp"])
+    assert new_order(return_url="shopapp://orders/7").return_url == "shopapp://orders/7"
 
 
 def deep(levels: int) -> dict[str, Any]:

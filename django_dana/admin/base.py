@@ -66,6 +66,17 @@ class ActionResult(NamedTuple):
     level: int = messages.SUCCESS
 
 
+class NoteForm(forms.Form):
+    """Why a person closes something. It stays here: DANA and the buyer never see it."""
+
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+        help_text=_("For your colleagues. It is kept in the history; DANA and the buyer do not see it."),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowAction:
     """A button on the page of one row.
@@ -75,18 +86,20 @@ class RowAction:
         label: what stands on it.
         permissions: any one of these is enough.
         why_not: the sentence that says why it can't be done now, or None.
-        run: does it. A ValidationError is a refusal, and is shown.
+        run: does it, with what the form gave. A ValidationError is a refusal, and is shown.
         atomic: whether it is one transaction with the line in the history; not where it speaks to DANA.
-        question: where it is asked first, and a note is taken: what it means. A note is required.
+        question: where it is asked first, on a page with a form: what it means.
+        form: the form of that page.
     """
 
     name: str
     label: "_StrOrPromise"
     permissions: Sequence[str]
     why_not: Callable[[Any], "_StrOrPromise | None"]
-    run: Callable[[HttpRequest, Any], ActionResult]
+    run: Callable[[HttpRequest, Any, dict[str, Any]], ActionResult]
     atomic: bool = True
     question: "_StrOrPromise" = ""
+    form: type[NoteForm] = NoteForm
 
     def is_allowed_for(self, user: Any) -> bool:
         """Whether a user has one of the permissions."""
@@ -108,17 +121,6 @@ class Section(NamedTuple):
     fields: list[tuple[str, Any]]
 
 
-class NoteForm(forms.Form):
-    """Why a person closes something. It stays here: DANA and the buyer never see it."""
-
-    note = forms.CharField(
-        label=_("Note"),
-        max_length=500,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        help_text=_("For your colleagues. It is kept in the history; DANA and the buyer do not see it."),
-    )
-
-
 def sync(order: Order) -> ActionResult:
     """Ask DANA about an order, and return what came of it."""
     fresh = services.sync_order(order)
@@ -131,6 +133,13 @@ def sync(order: Order) -> ActionResult:
     if rule.outcome is not Outcome.SUCCESS:
         return ActionResult(gettext(rule.advice), messages.WARNING)
     return ActionResult(gettext("DANA has answered: %(status)s.") % {"status": fresh.get_payment_status_display()})
+
+
+def add_refusal(form: forms.Form, refusal: ValidationError) -> None:
+    """Show a refusal beside the field that it names, if the form has it."""
+    by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {"": refusal.error_list}
+    for name, errors in by_field.items():
+        form.add_error(name if name in form.fields else None, errors)
 
 
 class BoundedPaginator(_Paginator):
@@ -300,18 +309,22 @@ class ReadOnlyAdmin(_ModelAdmin):
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
+    def actions_on_row(self) -> Sequence[RowAction]:
+        """Return the actions on a row of this model."""
+        return self.row_actions
+
     def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         """Return what this person may do now."""
         return [
             Button(str(action.label), self.address(action.name, row.pk), is_link=bool(action.question))
-            for action in self.row_actions
+            for action in self.actions_on_row()
             if action.is_allowed_for(request.user) and action.why_not(row) is None
         ]
 
     def get_urls(self) -> list[URLPattern]:
         """Add the addresses of the actions."""
         return [
-            *(self.route(action.name, partial(self._run_action, action)) for action in self.row_actions),
+            *(self.route(action.name, partial(self._run_action, action)) for action in self.actions_on_row()),
             *super().get_urls(),
         ]
 
@@ -349,18 +362,20 @@ class ReadOnlyAdmin(_ModelAdmin):
             row: the row of this admin, whose page is gone back to and whose history gets the line.
             about: what the action is about: the row, or something that belongs to it.
         """
-        note = ""
-        if action.question:
-            form = NoteForm(request.POST if request.method == "POST" else None)
-            if not form.is_valid():
-                return self._ask(request, action, row, form, why_not=action.why_not(about))
-            note = form.cleaned_data["note"]
+        form = action.form(request.POST if request.method == "POST" else None)
+        if action.question and not form.is_valid():
+            return self._ask(request, action, row, form, why_not=action.why_not(about))
+        data = form.cleaned_data if action.question else {}
         try:
             with transaction.atomic() if action.atomic else nullcontext():
-                result = action.run(request, about)
+                result = action.run(request, about, data)
                 subject = "" if about is row else about
+                note = data.get("note", "")
                 self.log_change(request, row, joined([action.label, subject]) + (f"\n{note}" if note else ""))
         except ValidationError as refusal:
+            if action.question and action.why_not(about) is None:
+                add_refusal(form, refusal)
+                return self._ask(request, action, row, form, why_not=None)
             result = ActionResult(" ".join(refusal.messages), messages.ERROR)
         self.message_user(request, result.sentence, result.level)
         return HttpResponseRedirect(self.address("change", row.pk))

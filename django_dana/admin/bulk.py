@@ -1,4 +1,4 @@
-"""What is done with several orders at once: cancel them, after a page that says what would happen; export them."""
+"""What is done with several orders at once: giving money back, after a page that says what would happen; exporting."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,17 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
-from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import services
-from django_dana.admin.giving_back import version_of
+from django_dana.admin.giving_back import Choice, all_of, version_of
 from django_dana.display import csv_cell, price
 from django_dana.models import Order
-from django_dana.services.summary import Summary, money_of, summarize, with_requests
+from django_dana.services.summary import Summary, money_of, summarize
 
-#: Orders cancelled at once: what one person can read before they press.
-MOST_CANCELLED: Final = 100
+#: Orders whose money is given back at once: what one person can read before they press.
+MOST_GIVEN_BACK: Final = 100
 
 _COLUMNS: Final = (
     "reference",
@@ -39,7 +37,7 @@ _COLUMNS: Final = (
 
 
 class BulkForm(forms.Form):
-    """Why several orders are cancelled."""
+    """Why the money of several orders is given back."""
 
     reason = forms.CharField(
         label=_("Reason"),
@@ -51,36 +49,39 @@ class BulkForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An order that somebody has chosen, and why it can't be cancelled, if it can't."""
+    """An order that somebody has chosen, and what would happen to it."""
 
     summary: Summary
-    why_not: str
-    price: str
+    choice: Choice
     version: str
 
+    @property
+    def price(self) -> str:
+        """What would go back, in the reader's notation."""
+        return price(self.amount, self.summary.money.currency)
 
-def candidates(orders: QuerySet[Order]) -> list[Candidate]:
-    """Return what would happen to each chosen order."""
-    found = []
-    for order in with_requests(orders.order_by("id"))[: MOST_CANCELLED + 1]:
-        why_not = services.why_not_cancel(order)
-        found.append(
-            Candidate(summarize(order), str(why_not or ""), price(order.amount, order.currency), version_of(order))
-        )
-    return found
+    @property
+    def amount(self) -> Decimal:
+        """How much would go back."""
+        return self.summary.order.amount_left if self.summary.order.paid_at else Decimal(0)
+
+
+def candidates(orders: Iterable[Order], user: Any) -> list[Candidate]:
+    """Return what would happen to each chosen order if all that is left of it went back."""
+    return [Candidate(summarize(order), all_of(order, user), version_of(order)) for order in orders]
 
 
 def totals(found: Iterable[Candidate]) -> list[str]:
     """Return how much money goes back, by currency."""
     sums: dict[str, Decimal] = {}
     for candidate in found:
-        if not candidate.why_not:
-            money = candidate.summary.money
-            sums[money.currency] = sums.get(money.currency, Decimal(0)) + money.still_with_us
+        if not candidate.choice.why_not:
+            currency = candidate.summary.money.currency
+            sums[currency] = sums.get(currency, Decimal(0)) + candidate.amount
     return [price(amount, currency) for currency, amount in sums.items()]
 
 
-def export(orders: QuerySet[Order]) -> StreamingHttpResponse:
+def export(orders: Iterable[Order]) -> StreamingHttpResponse:
     """Return the orders as CSV, row by row."""
     response = StreamingHttpResponse(_lines(orders), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="orders-{timezone.localdate():%Y-%m-%d}.csv"'
@@ -94,12 +95,12 @@ class _Echo:
         return value
 
 
-def _lines(orders: QuerySet[Order]) -> Iterator[str]:
+def _lines(orders: Iterable[Order]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     # so that spreadsheets read it as UTF-8
     yield "\ufeff"
     yield writer.writerow(_COLUMNS)
-    for order in with_requests(orders).iterator(chunk_size=500):
+    for order in orders:
         yield writer.writerow([csv_cell(value) for value in _values(order)])
 
 

@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import conf
+from django_dana.models import REQUESTS, Order, OrderState
+from django_dana.services.states import in_state
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -37,6 +39,46 @@ class AttentionFilter(admin.SimpleListFilter):
         if value == "none":
             return queryset.filter(needs_attention="")
         return queryset.filter(needs_attention=value) if value in reasons else queryset
+
+
+class StateFilter(admin.SimpleListFilter):
+    """By the one word that shops, buyers and the REST API read."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, "_StrOrPromise"]]:
+        """Return the states."""
+        return OrderState.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter by the chosen state."""
+        value = self.value()
+        return in_state(queryset, OrderState(value)) if value in OrderState.values else queryset
+
+
+class BackFilter(admin.SimpleListFilter):
+    """Orders whose money is on its way back, by cancel or refund."""
+
+    title = _("refund under way")
+    parameter_name = "back"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, "_StrOrPromise"]]:
+        """Return the one choice."""
+        return [("yes", _("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter if it is chosen."""
+        return under_way(queryset) if self.value() == "yes" else queryset
+
+
+def under_way(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Return the orders of which a request is still to be sent; found by index."""
+    found = Q()
+    for kind in REQUESTS:
+        requests: Any = kind._default_manager
+        found |= Q(pk__in=requests.filter(next_attempt_at__isnull=False).values("order_id"))
+    return orders.filter(found)
 
 
 class AccountFilter(admin.SimpleListFilter):

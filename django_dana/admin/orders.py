@@ -26,7 +26,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
-from django_dana.admin import bulk, cancel_requests, giving_back, overview
+from django_dana.admin import bulk, filters, giving_back, order_requests, overview
 from django_dana.admin.base import (
     CHANGE_PERMISSION,
     REFRESH_AFTER,
@@ -34,40 +34,41 @@ from django_dana.admin.base import (
     Button,
     ReadOnlyAdmin,
     RowAction,
+    add_refusal,
     sync,
 )
 from django_dana.admin.buyer_text import buyer_page, buyer_texts
-from django_dana.admin.filters import AccountFilter, AttentionFilter, CreatedFilter, PaidFilter
+from django_dana.admin.filters import AccountFilter, AttentionFilter, BackFilter, CreatedFilter, PaidFilter, StateFilter
 from django_dana.admin.rendering import badge, joined, outside_link, pretty_text, pretty_value
 from django_dana.admin.timeline import timeline_of
 from django_dana.display import moment, payment_method, price
-from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.models import ApiCall, Notification, Order
 from django_dana.services import inbox, summary
-from django_dana.services.permitted import CANCEL_PERMISSION, SETTLE_PERMISSION
+from django_dana.services.permitted import CANCEL_PERMISSION, REFUND_PERMISSION, SETTLE_PERMISSION
 from django_dana.services.summary import Act, ActName, Request, Summary
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 
-def _retry(request: HttpRequest, order: Order) -> ActionResult:
+def _retry(request: HttpRequest, order: Order, data: dict[str, Any]) -> ActionResult:
     services.retry_order(order)
     return ActionResult(gettext("The order is sent to DANA again."))
 
 
-def _stop(request: HttpRequest, order: Order) -> ActionResult:
+def _stop(request: HttpRequest, order: Order, data: dict[str, Any]) -> ActionResult:
     services.stop_retrying(order)
     return ActionResult(gettext("The order is not sent again by itself any more."))
 
 
-def _review(request: HttpRequest, order: Order) -> ActionResult:
+def _review(request: HttpRequest, order: Order, data: dict[str, Any]) -> ActionResult:
     services.clear_attention(order)
     return ActionResult(gettext("Noted: the order no longer needs attention."))
 
 
-def _settle(request: HttpRequest, order: Order) -> ActionResult:
+def _settle(request: HttpRequest, order: Order, data: dict[str, Any]) -> ActionResult:
     user: Any = request.user
-    services.settle_outside(order, note=request.POST.get("note", ""), settled_by=user)
+    services.settle_outside(order, note=data["note"], settled_by=user)
     return ActionResult(gettext("Noted: settled outside DANA. This system moved no money."))
 
 
@@ -77,10 +78,10 @@ class OrderAdmin(ReadOnlyAdmin):
 
     list_display = ("shown_reference", "shown_state", "shown_amount", "shown_created_at")
     list_display_links = ("shown_reference",)
-    list_filter = (AttentionFilter, "payment_status", CreatedFilter, PaidFilter, "create_status", AccountFilter)
+    list_filter = (StateFilter, AttentionFilter, BackFilter, CreatedFilter, PaidFilter, AccountFilter)
     sortable_by = ("shown_created_at",)
-    search_fields = ("partner_reference_no", "reference_no", "shop_reference")
-    search_help_text = _("The beginning of a reference: ours, DANA's or the shop's.")
+    search_fields = ("partner_reference_no", "reference_no", "shop_reference", "payment_code")
+    search_help_text = _("The beginning of a reference, ours, DANA's or the shop's, or of a virtual account's number.")
     heavy = ("request_body", "web_redirect_url", "payment_code", "pay_option_details", "metadata", "return_url", "note")
     row_template = "admin/django_dana/order/page.html"
     fieldsets = (
@@ -125,7 +126,7 @@ class OrderAdmin(ReadOnlyAdmin):
             label=_("Ask DANA now"),
             permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
             why_not=summary.why_not_sync,
-            run=lambda request, order: sync(order),
+            run=lambda request, order, data: sync(order),
             atomic=False,
         ),
         RowAction(
@@ -163,7 +164,7 @@ class OrderAdmin(ReadOnlyAdmin):
         ),
     )
 
-    actions = ("cancel_selected", "export_selected")
+    actions = ("give_back_selected", "export_selected")
 
     # -- the list -----------------------------------------------------------------------------------------------------
 
@@ -180,13 +181,9 @@ class OrderAdmin(ReadOnlyAdmin):
         orders = self.get_queryset(request).order_by()
         waits = _bounded(inbox.orders_in_need(orders))
         yield {"label": gettext("Needs a person"), "url": self.address("inbox"), "count": waits, "is_bad": waits}
-        if self.may_see(request, CancelRequest):
-            url = self.list_of(CancelRequest, unfinished__exact=1)
-            yield {
-                "label": gettext("Refunds under way"),
-                "url": url,
-                "count": _bounded(CancelRequest.objects.filter(next_attempt_at__isnull=False)),
-            }
+        under_way = _bounded(filters.under_way(orders))
+        url = self.list_of(Order, **{BackFilter.parameter_name: "yes"})
+        yield {"label": gettext("Refunds under way"), "url": url, "count": under_way}
         if self.may_see(request, Notification):
             url = self.list_of(Notification, outcome__in="unknown_order,failed")
             count = _bounded(inbox.unapplied_messages())
@@ -294,16 +291,17 @@ class OrderAdmin(ReadOnlyAdmin):
         order_id = act.target.pk if isinstance(act.target, Order) else act.target.order_id
         user: Any = request.user
         if act.name == ActName.GIVE_BACK:
-            if not user.has_perm(CANCEL_PERMISSION):
+            if isinstance(act.target, Order) and not giving_back.may_give_back(act.target, user):
                 return None
             return Button(act.label, self.address(ActName.GIVE_BACK, order_id), is_link=True)
-        action = _find(self.row_actions if isinstance(act.target, Order) else cancel_requests.ACTIONS, act.name)
+        actions = self.row_actions if isinstance(act.target, Order) else order_requests.ACTIONS[type(act.target)]
+        action = next(action for action in actions if action.name == act.name)
         if not action.is_allowed_for(user):
             return None
         if isinstance(act.target, Order):
             url = self.address(action.name, order_id)
         else:
-            url = self.address(f"cancel-{action.name}", order_id, act.target.pk)
+            url = self.address(f"{act.target.operation.key}-{action.name}", order_id, act.target.pk)
         return Button(act.label, url, is_link=bool(action.question))
 
     # -- acts ---------------------------------------------------------------------------------------------------------
@@ -312,11 +310,12 @@ class OrderAdmin(ReadOnlyAdmin):
         """Add the page that gives money back, and what may be done about each request of an order."""
         of_requests = [
             self.route(
-                f"cancel-{action.name}",
-                partial(self._run_request_action, action),
-                more="<int:cancel_request_id>/",
+                f"{kind.operation.key}-{action.name}",
+                partial(self._run_request_action, kind, action),
+                more="<int:request_id>/",
             )
-            for action in cancel_requests.ACTIONS
+            for kind, actions in order_requests.ACTIONS.items()
+            for action in actions
         ]
         return [
             path("inbox/", self.admin_site.admin_view(self.inbox_view), name="django_dana_order_inbox"),
@@ -342,11 +341,17 @@ class OrderAdmin(ReadOnlyAdmin):
                 "badge": item.badge,
                 "tone": item.tone,
                 "url": self._url_of(request, item.row),
+                "buttons": self._buttons_of_message(request, item.row) if isinstance(item.row, Notification) else [],
             }
             for item in inbox.waiting(self.get_queryset(request).order_by())
             if item.row is None or self.may_see(request, type(item.row), item.row)
         ]
         return self._page(request, gettext("Needs a person"), "inbox", items=items)
+
+    def _buttons_of_message(self, request: HttpRequest, message: Notification) -> list[Button]:
+        model_admin: Any = self.admin_site.get_model_admin(Notification)
+        buttons: list[Button] = model_admin.buttons(request, message)
+        return buttons
 
     def _url_of(self, request: HttpRequest, row: Order | Notification | None) -> str:
         if row is not None:
@@ -381,57 +386,62 @@ class OrderAdmin(ReadOnlyAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, f"admin/django_dana/order/{name}.html", {**defaults, **context})
 
-    @admin.action(description=_("Cancel, and give the money back…"), permissions=["cancel"])
-    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
+    @admin.action(description=_("Give the money back…"), permissions=["give_back"])
+    def give_back_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         """Say what would happen to each chosen order, then do it."""
         form = bulk.BulkForm(request.POST if "confirmed" in request.POST else None)
-        found = bulk.candidates(queryset)
-        if form.is_valid() and len(found) <= bulk.MOST_CANCELLED:
-            self._cancel_all(request, [one.summary.order for one in found], form.cleaned_data["reason"])
+        chosen = summary.with_requests(queryset.order_by("id"))[: bulk.MOST_GIVEN_BACK + 1]
+        is_too_many = len(chosen) > bulk.MOST_GIVEN_BACK
+        orders = self._visible(request, chosen)
+        if form.is_valid() and not is_too_many:
+            self._give_back_all(request, orders, form.cleaned_data["reason"])
             return None
+        found = bulk.candidates(orders, request.user)
         context = {
             "candidates": found,
-            "number": sum(not one.why_not for one in found),
+            "number": sum(not one.choice.why_not for one in found),
             "totals": bulk.totals(found),
-            "is_too_many": len(found) > bulk.MOST_CANCELLED,
-            "limit": bulk.MOST_CANCELLED,
+            "is_too_many": is_too_many,
+            "limit": bulk.MOST_GIVEN_BACK,
             "form": form,
         }
-        return self._page(request, gettext("Cancel several orders"), "bulk_cancel", **context)
+        return self._page(request, gettext("Give the money of several orders back"), "bulk_give_back", **context)
 
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Whether this person may cancel orders."""
+    def has_give_back_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may give money back in one of the two ways."""
         user: Any = request.user
-        return bool(user.has_perm(CANCEL_PERMISSION))
+        return any(user.has_perm(permission) for permission in (CANCEL_PERMISSION, REFUND_PERMISSION))
 
-    def _cancel_all(self, request: HttpRequest, orders: Iterable[Order], reason: str) -> None:
-        """Ask for each cancel on its own, so that one that is refused stops no other."""
+    def _visible(self, request: HttpRequest, orders: Iterable[Order]) -> Iterator[Order]:
+        """Yield the orders that this person may see; a shop may narrow that row by row."""
+        return (order for order in orders if self.has_view_permission(request, order))
+
+    def _give_back_all(self, request: HttpRequest, orders: Iterable[Order], reason: str) -> None:
+        """Ask for each on its own, so that one that is refused stops no other."""
         done = 0
         for order in orders:
-            data = {"reason": reason, "version": request.POST.get(f"version-{order.pk}", "")}
-            form = giving_back.GiveBackForm(data)
             try:
-                if not form.is_valid() or not self.has_view_permission(request, order):
-                    raise PermissionDenied
-                self._ask_for(request, order, form)
+                version = request.POST.get(f"version-{order.pk}", "")
+                self._ask_for(request, order, {"reason": reason, "version": version})
                 done += 1
             except giving_back.StaleForm:
                 message = gettext("%(order)s has changed in the meantime; nothing was sent for it.") % {"order": order}
                 self.message_user(request, message, messages.WARNING)
-            except ValidationError as refusal:
-                self.message_user(request, f"{order}: {' '.join(refusal.messages)}", messages.ERROR)
-        message = ngettext("%d cancel is on its way to DANA.", "%d cancels are on their way to DANA.", done) % done
+            except (ValidationError, PermissionDenied) as refusal:
+                reasons = refusal.messages if isinstance(refusal, ValidationError) else [str(refusal)]
+                self.message_user(request, f"{order}: {' '.join(reasons)}", messages.ERROR)
+        message = ngettext("%d request is on its way to DANA.", "%d requests are on their way to DANA.", done) % done
         self.message_user(request, message, messages.SUCCESS if done else messages.WARNING)
 
     @admin.action(description=_("Export as CSV"))
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Order]) -> StreamingHttpResponse:
         """Return the chosen orders as CSV."""
-        return bulk.export(queryset)
+        return bulk.export(self._visible(request, summary.with_requests(queryset).iterator(chunk_size=500)))
 
     # -- acts on one --------------------------------------------------------------------------------------------------
 
     def _run_request_action(
-        self, action: RowAction, request: HttpRequest, object_id: int, cancel_request_id: int
+        self, kind: type[Request], action: RowAction, request: HttpRequest, object_id: int, request_id: int
     ) -> HttpResponse:
         """Do what may be done about a request, for who sees the order, also where they do not see the request."""
         if not action.is_allowed_for(request.user):
@@ -439,75 +449,90 @@ class OrderAdmin(ReadOnlyAdmin):
         if request.method != "POST" and not action.question:
             return HttpResponseNotAllowed(["POST"])
         order: Order = self.row(request, object_id)
-        cancel_request = order.cancel_requests.filter(pk=cancel_request_id).first()
-        if cancel_request is None:
+        about = kind.of(order).filter(pk=request_id).first()
+        if about is None:
             raise Http404
-        return self.perform(request, action, order, about=cancel_request)
+        return self.perform(request, action, order, about=about)
 
     def give_back_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Say what will happen, and on a POST ask for it."""
         user: Any = request.user
-        if not user.has_perm(CANCEL_PERMISSION):
+        if not self.has_give_back_permission(request):
             raise PermissionDenied
         order: Order = self.row(request, object_id)
+        choices = giving_back.choices_for(order, user)
         if request.method != "POST":
-            return self._give_back_page(request, order)
-        form = giving_back.GiveBackForm(request.POST)
+            form = giving_back.GiveBackForm(choices, initial={"version": giving_back.version_of(order)})
+            return self._give_back_page(request, order, form)
+        form = giving_back.GiveBackForm(choices, request.POST)
         if form.is_valid():
             try:
-                return self._give_back(request, order, form)
+                self._ask_for(request, order, form.cleaned_data)
             except giving_back.StaleForm:
                 return self._stale_page(request, self.row(request, object_id))
             except ValidationError as refusal:
-                giving_back.add_refusal(form, refusal)
+                add_refusal(form, refusal)
+            else:
+                self.message_user(request, gettext("It is on its way to DANA. This page will show the result."))
+                return HttpResponseRedirect(self.address("change", order.pk))
+        elif giving_back.version_of(order) != request.POST.get("version"):
+            return self._stale_page(request, order)
         return self._give_back_page(request, order, form)
 
-    def _give_back(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> HttpResponse:
-        self._ask_for(request, order, form)
-        self.message_user(request, gettext("It is on its way to DANA. This page will show the result."))
-        return HttpResponseRedirect(self.address("change", order.pk))
-
-    def _ask_for(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> None:
-        label = gettext("Give money back") if order.paid_at else gettext("Cancel (nothing was paid)")
-        reason, note = form.cleaned_data["reason"], form.cleaned_data["note"]
+    def _ask_for(self, request: HttpRequest, order: Order, data: dict[str, Any]) -> None:
+        """Ask for it, and note who did."""
+        reason, note, amount = data["reason"], data.get("note", ""), data.get("amount")
         with transaction.atomic():
-            giving_back.give_back(order, form, request.user)
+            asked = giving_back.give_back(
+                order, amount=amount, reason=reason, version=data["version"], user=request.user
+            )
+            if order.paid_at:
+                label = gettext("Give %(price)s back") % {"price": price(asked.amount, order.currency)}
+            else:
+                label = gettext("Cancel (nothing was paid)")
             self.log_change(request, order, f"{label}: {reason}" + (f"\n{note}" if note else ""))
 
     def _stale_page(self, request: HttpRequest, order: Order) -> HttpResponse:
         """Show the form again for what the order is by now; nothing was sent."""
-        form = giving_back.GiveBackForm({**request.POST.dict(), "version": giving_back.version_of(order)})
+        choices = giving_back.choices_for(order, request.user)
+        form = giving_back.GiveBackForm(
+            choices, {**request.POST.dict(), "version": giving_back.version_of(order), "choice": ""}
+        )
         state = summary.summarize(order).badge
         message = gettext(
             "This order has changed since you opened the page: it is now “%(state)s”. Nothing was sent. "
             "Read what would happen now, then decide."
         )
         form.add_error(None, message % {"state": state})
+        form.errors.pop("choice", None)
         return self._give_back_page(request, order, form)
 
-    def _give_back_page(
-        self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm | None = None
-    ) -> HttpResponse:
+    def _give_back_page(self, request: HttpRequest, order: Order, form: giving_back.GiveBackForm) -> HttpResponse:
         standing = summary.summarize(order)
-        if form is None:
-            form = giving_back.GiveBackForm(initial={"version": giving_back.version_of(order)})
-        earlier = [(row, self._retry_button(request, standing, row)) for row in reversed(standing.requests)]
+        earlier = [self._earlier(request, standing, row) for row in reversed(standing.requests)]
+        possible = [choice for choice in form.offered if not choice.why_not]
         context = {
             "summary": standing,
             "figures": list(self._figures(standing)),
-            "price": price(order.amount, order.currency),
-            "why_not": services.why_not_cancel(order),
-            "is_late": standing.cancel_until is not None and standing.now >= standing.cancel_until,
+            "why_not": "" if possible else form.offered[0].why_not,
+            "is_only_choice": len(possible) == 1,
             "earlier": earlier,
-            "may_repeat": any(button for _row, button in earlier),
+            "may_repeat": any(each["retry"] for each in earlier),
             "row_url": self.address("change", order.pk),
             "form": form,
         }
         return self.respond(request, order, "admin/django_dana/order/give_back.html", **context)
 
-    def _retry_button(self, request: HttpRequest, standing: Summary, row: Request) -> Button | None:
-        act = next((act for act in standing.acts if act.name == ActName.RETRY and act.target == row), None)
-        return self._button(request, act) if act else None
+    def _earlier(self, request: HttpRequest, standing: Summary, row: Request) -> dict[str, Any]:
+        """Return what the page says of an earlier request, with its buttons."""
+        acts = {act.name: act for act in standing.acts if act.target == row}
+        retry = acts.pop(ActName.RETRY, None)
+        return {
+            "row": row,
+            "price": price(row.amount, standing.order.currency),
+            "retry": self._button(request, retry) if retry else None,
+            "others": [button for act in acts.values() if (button := self._button(request, act))],
+        }
 
 
 def _differences(order: Order) -> Iterator[dict[str, Any]]:
@@ -520,7 +545,3 @@ def _differences(order: Order) -> Iterator[dict[str, Any]]:
 def _bounded(rows: QuerySet[Any]) -> int:
     """Return how many there are, counting no further than a person would read."""
     return rows.order_by()[: inbox.MOST_LISTED].count()
-
-
-def _find(actions: Iterable[RowAction], name: str) -> RowAction:
-    return next(action for action in actions if action.name == name)

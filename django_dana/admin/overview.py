@@ -81,9 +81,10 @@ def overview_of(orders: QuerySet[Order], days: int) -> Overview:
 
 def _by_day(orders: QuerySet[Order]) -> dict[date, dict[str, Any]]:
     """Return the numbers of each day; an order counts on the day of its creation."""
-    given_back = Q(
-        payment_status__in=(Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED), paid_at__isnull=False
-    )
+    paid = Q(paid_at__isnull=False)
+    all_back = paid & Q(payment_status__in=(Order.PaymentStatus.CANCELLED, Order.PaymentStatus.REFUNDED))
+    part_back = paid & ~all_back & Q(refunded_amount__gt=0)
+    rupiah = Q(currency="IDR")
     rows = (
         orders.order_by()
         .annotate(day=TruncDate("created_at"))
@@ -91,9 +92,10 @@ def _by_day(orders: QuerySet[Order]) -> dict[date, dict[str, Any]]:
         .annotate(
             orders=Count("pk"),
             paid=Count("paid_at"),
-            given_back=Count("pk", filter=given_back),
-            paid_amount=Sum("amount", filter=Q(paid_at__isnull=False, currency="IDR")),
-            given_back_amount=Sum("amount", filter=given_back & Q(currency="IDR")),
+            given_back=Count("pk", filter=all_back | part_back),
+            paid_amount=Sum("amount", filter=paid & rupiah),
+            all_back_amount=Sum("amount", filter=all_back & rupiah),
+            part_back_amount=Sum("refunded_amount", filter=part_back & rupiah),
         )
     )
     return {row["day"]: dict(row) for row in rows}
@@ -102,8 +104,8 @@ def _by_day(orders: QuerySet[Order]) -> dict[date, dict[str, Any]]:
 def _figures(rows: Iterable[dict[str, Any]]) -> list[tuple["_StrOrPromise", str]]:
     rows = list(rows)
     orders, paid, back = (sum(row[name] for row in rows) for name in ("orders", "paid", "given_back"))
-    amount = sum((row["paid_amount"] or Decimal(0) for row in rows), Decimal(0))
-    back_amount = sum((row["given_back_amount"] or Decimal(0) for row in rows), Decimal(0))
+    amount = _sum(rows, "paid_amount")
+    back_amount = _sum(rows, "all_back_amount") + _sum(rows, "part_back_amount")
     share = f"{number_format(100 * paid / orders, 1)} %" if orders else "-"
     return [
         (_("Orders"), number_format(orders, force_grouping=True)),
@@ -113,6 +115,10 @@ def _figures(rows: Iterable[dict[str, Any]]) -> list[tuple["_StrOrPromise", str]
         (_("Given back"), number_format(back, force_grouping=True)),
         (_("Amount given back"), price(back_amount, "IDR")),
     ]
+
+
+def _sum(rows: Iterable[dict[str, Any]], name: str) -> Decimal:
+    return sum((row[name] or Decimal(0) for row in rows), Decimal(0))
 
 
 def _orders_plot(dates: Sequence[date], by_day: dict[date, dict[str, Any]]) -> Plot:
@@ -181,7 +187,7 @@ def _refusals(calls: QuerySet[ApiCall]) -> list[Sequence[Any]]:
     refusals: list[Sequence[Any]] = []
     for row in found:
         call = ApiCall(operation=row["operation"], rule_code=row["rule_code"])
-        if call.rule and call.rule.outcome is not Outcome.SUCCESS:
+        if call.rule and call.rule.outcome is Outcome.FAILED:
             refusals.append((row["number"], call.get_operation_display(), row["rule_code"], gettext(call.rule.advice)))
     return sorted(refusals, key=lambda row: -row[0])
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.admin.rendering import pretty_text, pretty_value
 from django_dana.display import price
-from django_dana.models import ApiCall, CancelRequest, Notification, Order, RefundRequest
+from django_dana.models import REQUESTS, ApiCall, CancelRequest, Notification, Order, RefundRequest
 from django_dana.protocol import notation, operations, response_codes
 from django_dana.protocol.response_codes import Outcome
 from django_dana.services.summary import Request, Summary, Tone
@@ -135,10 +135,12 @@ def _people(order: Order, requests: Sequence[Request]) -> Iterator[Entry]:
             history.remove(own)
         who = request.requested_by or gettext("The shop")
         is_refund = order.paid_at or isinstance(request, RefundRequest)
-        title = gettext("%s asked for a refund") if is_refund else gettext("%s asked for a cancel")
+        title = (
+            gettext("%(who)s asked for a refund of %(amount)s") if is_refund else gettext("%(who)s asked for a cancel")
+        )
         yield Entry(
             at=request.created_at,
-            title=title % who,
+            title=title % {"who": who, "amount": price(request.amount, order.currency)},
             tone=PERSON,
             small=request.reason,
             note=own.get_change_message().partition("\n")[2] if own else "",
@@ -161,11 +163,11 @@ def _done_at(request: Request) -> tuple[datetime, str] | None:
 
 def _history(order: Order, requests: Sequence[Request]) -> Iterable[LogEntry]:
     """Return what people did, oldest first."""
-    types = ContentType.objects.get_for_models(Order, CancelRequest)
+    types = ContentType.objects.get_for_models(Order, *REQUESTS)
     about = Q(content_type=types[Order], object_id=str(order.pk))
-    if requests:
-        keys = [str(row.pk) for row in requests if isinstance(row, CancelRequest)]
-        about |= Q(content_type=types[CancelRequest], object_id__in=keys)
+    for kind in REQUESTS:
+        if keys := [str(row.pk) for row in requests if isinstance(row, kind)]:
+            about |= Q(content_type=types[kind], object_id__in=keys)
     return LogEntry.objects.filter(about).select_related("user").order_by("-id")[:MOST_SHOWN][::-1]
 
 
@@ -197,7 +199,12 @@ def _calls(order: Order, calls: Sequence[ApiCall], *, with_evidence: bool) -> It
 
 def _kind(call: ApiCall) -> tuple[str, str, int | None]:
     is_open = call.duration_ms is None
-    return call.operation, f"open {call.pk}" if is_open else call.rule_code, call.cancel_request_id
+    # an operation has requests of one kind at most
+    return (
+        call.operation,
+        f"open {call.pk}" if is_open else call.rule_code,
+        call.cancel_request_id or call.refund_request_id,
+    )
 
 
 def _times(calls: Sequence[ApiCall]) -> str:

@@ -128,6 +128,7 @@ class Nothing(Input):
 class OrderFilter(serializers.Serializer[Any]):
     """What a list of orders can be narrowed by; each has an index."""
 
+    account = Text(required=False, max_length=100, help_text="An alias of the DANA setting.")
     partner_reference_no = Text(required=False, max_length=64)
     shop_reference = Text(required=False, max_length=64)
     reference_no = Text(required=False, max_length=64, help_text="DANA's reference.")

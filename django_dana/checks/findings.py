@@ -185,6 +185,11 @@ class Finding(Enum):
         "{where} is also the merchant, with the same private key, of an account of the other environment.",
         "One of the two has the wrong ENVIRONMENT or the wrong credentials; compare both with DANA's merchant portal.",
     )
+    SCHEMES = (
+        "E035",
+        "{where} is not a list of schemes of apps.",
+        'Write ["shopapp"], in small letters and without ://. What a browser opens itself is no app of yours.',
+    )
 
     MANY_ATTEMPTS = (
         "W001",

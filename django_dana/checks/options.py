@@ -12,6 +12,16 @@ from django_dana.conf.options import PRODUCTION, SANDBOX, Kind, Option
 
 _LONGEST_CHANNEL_ID: Final = 5
 
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")
+
+#: What a browser runs, shows or hands to something else than an app of the shop.
+_SCHEMES_OF_BROWSERS: Final = frozenset(
+    {
+        *("about", "blob", "data", "file", "filesystem", "ftp", "http", "https", "intent", "javascript", "mailto"),
+        *("sms", "tel", "vbscript", "view-source", "ws", "wss"),
+    }
+)
+
 Rule = tuple[Finding, Callable[[Any, Option], bool]]
 
 
@@ -59,6 +69,12 @@ def _is_address(value: str, option: Option) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and has_usable_port and " " not in value
 
 
+def _are_schemes(value: Any, option: Option) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(item, str) and _SCHEME.fullmatch(item) and item not in _SCHEMES_OF_BROWSERS for item in value
+    )
+
+
 def _is_bare(value: str, option: Option) -> bool:
     parts = urlsplit(value)
     return parts.path in ("", "/") and not (parts.query or parts.fragment or parts.username or parts.password)
@@ -96,6 +112,7 @@ _RULES: Final[Mapping[Kind, Sequence[Rule]]] = {
     Kind.HEADER: (*_TEXT[:2], (Finding.NOT_ASCII, _is_ascii), *_TEXT[2:]),
     Kind.ADDRESS: _ADDRESS,
     Kind.ADDRESSES: _ADDRESS,
+    Kind.SCHEMES: ((Finding.SCHEMES, _are_schemes),),
     Kind.HOST: (*_ADDRESS, (Finding.BASE_URL, _is_bare)),
     Kind.PROXY: _ADDRESS,
     Kind.TERMINAL_TYPE: ((Finding.TERMINAL_TYPE, lambda value, option: value in ("APP", "WEB", "WAP", "SYSTEM")),),

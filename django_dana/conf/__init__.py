@@ -59,6 +59,7 @@ class Account:
     channel_id: str
     origin: str
     return_url: str | None
+    return_schemes: tuple[str, ...]
     shop_name: str
     sub_merchant_id: str
     external_store_id: str
@@ -266,6 +267,11 @@ def _delays(value: Any, kind: Kind) -> tuple[float, ...] | None:
     return tuple(value) or None if is_usable else None
 
 
+def _schemes(value: Any, kind: Kind) -> tuple[str, ...] | None:
+    is_usable = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    return tuple(value) if is_usable else None
+
+
 def _addresses(value: Any, kind: Kind) -> tuple[str, ...] | None:
     urls = tuple(value) if isinstance(value, list | tuple) else (value,)
     return urls if all(_is_address(url) for url in urls) else None
@@ -282,5 +288,6 @@ _CONVERTED: Final[Mapping[Kind, Callable[[Any, Kind], Any]]] = {
     Kind.ENVIRONMENT: _environment,
     Kind.DELAYS: _delays,
     Kind.GROWING_DELAYS: _delays,
+    Kind.SCHEMES: _schemes,
     Kind.ADDRESSES: _addresses,
 }

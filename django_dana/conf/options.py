@@ -24,6 +24,8 @@ class Kind(Enum):
     ADDRESS = auto()
     #: One address, or a list of them.
     ADDRESSES = auto()
+    #: A list of schemes of addresses.
+    SCHEMES = auto()
     #: Scheme, host and port.
     HOST = auto()
     #: An address that may hold a password.
@@ -142,6 +144,13 @@ _LISTED: Final = (
         default_doc="our return page",
         doc="Where DANA sends the buyer back. The default is the route ``django_dana:return`` at the scheme and host "
         "of NOTIFICATION_URL.",
+    ),
+    Option(
+        name="RETURN_SCHEMES",
+        kind=Kind.SCHEMES,
+        default=[],
+        doc='The schemes of your own apps, such as ``["shopapp"]``: the ``return_url`` of an order may then lead back '
+        "into one of them (``shopapp://orders/7``).",
     ),
     Option(
         name="SHOP_NAME",

@@ -1,23 +1,12 @@
 """One wish to cancel an order."""
 
-from typing import Self
-
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import Order
-from django_dana.models.outbound import OutboundRequestQuerySet
-from django_dana.models.requests import OrderRequest
+from django_dana.models.requests import OrderRequest, OrderRequestQuerySet
 from django_dana.protocol import operations
-
-
-class CancelRequestQuerySet(OutboundRequestQuerySet["CancelRequest"]):
-    """The vocabulary of services and sweeps."""
-
-    def unfinished(self) -> Self:
-        """Requests that may still reach DANA; at most one per order."""
-        return self.filter(unfinished=True)
 
 
 class CancelRequest(OrderRequest):
@@ -51,13 +40,13 @@ class CancelRequest(OrderRequest):
     # "at most one unfinished request per order" where conditional constraints don't exist (MariaDB, MySQL).
     unfinished = models.BooleanField(null=True, default=True, editable=False)
 
-    objects = CancelRequestQuerySet.as_manager()
+    objects = OrderRequestQuerySet["CancelRequest"].as_manager()
 
     class Meta:
         verbose_name = _("cancel request")
         verbose_name_plural = _("cancel requests")
         constraints = [
-            models.UniqueConstraint(fields=["order", "unfinished"], name="dana_cancel_one_unfinished"),
+            models.UniqueConstraint(fields=["unfinished", "order"], name="dana_cancel_one_unfinished"),
         ]
         indexes = [
             models.Index(fields=["next_attempt_at"], name="dana_cancel_due"),

@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_dana.models.outbound import OutboundRequest, OutboundRequestQuerySet
+from django_dana.models.outbound import OutboundRequest
 from django_dana.protocol import operations
 from django_dana.protocol.payment_methods import Address, promised_address
-from django_dana.timing import GRACE
+from django_dana.timing import GRACE, OPEN_REST
 
 #: No 0, O, 1, I, L, U: staff read references to DANA over the phone.
 REFERENCE_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -30,7 +30,7 @@ def new_reference() -> str:
     return f"{date}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
 
 
-class OrderQuerySet(OutboundRequestQuerySet["Order"]):
+class OrderQuerySet(models.QuerySet["Order"]):
     """The vocabulary of the workers."""
 
     def lock(self, pk: int) -> "Order":
@@ -59,8 +59,8 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=now))
 
     def due(self, now: datetime) -> Self:
-        """Orders whose next create call is due."""
-        return super().due(now).free(now)
+        """Orders whose next create call is due, the longest overdue first."""
+        return self.free(now).filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
     def sync_due(self, now: datetime) -> Self:
         """Orders about which a query to DANA is due."""
@@ -68,14 +68,19 @@ class OrderQuerySet(OutboundRequestQuerySet["Order"]):
 
     def unanswered(self, now: datetime) -> Self:
         """Orders past their time without a final answer, about which DANA has not been asked yet."""
+        return self._open(now).filter(valid_up_to__lte=now - GRACE)
+
+    def long_open(self, now: datetime) -> Self:
+        """Orders that can still be paid for, but have been for long, about which DANA was not asked lately."""
+        rested = now - OPEN_REST
+        asked_lately = Q(last_sync_at__gt=rested)
+        return self._open(now).filter(valid_up_to__gt=now, created_at__lte=rested).exclude(asked_lately)
+
+    def _open(self, now: datetime) -> Self:
+        """Orders that may get a final answer by themselves; what needs attention has a query of its own."""
         return (
             self.free(now)
-            .filter(
-                payment_status__in=self.model.OPEN_PAYMENT,
-                valid_up_to__lte=now - GRACE,
-                next_sync_at=None,
-                needs_attention="",
-            )
+            .filter(payment_status__in=self.model.OPEN_PAYMENT, next_sync_at=None, needs_attention="")
             .exclude(create_status=self.model.CreateStatus.FAILED)
         )
 
@@ -165,7 +170,7 @@ class Order(OutboundRequest):
     )
     reference_no = models.CharField(_("DANA's reference"), max_length=64, blank=True)
     web_redirect_url = models.TextField(_("address of DANA's page"), blank=True)
-    payment_code = models.TextField(_("payment code"), blank=True)
+    payment_code = models.CharField(_("payment code"), max_length=512, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     pay_method = models.CharField(_("paid with"), max_length=64, blank=True)
     pay_option = models.CharField(_("payment option"), max_length=64, blank=True)
@@ -216,11 +221,19 @@ class Order(OutboundRequest):
             models.Index(fields=["payment_status", "paid_at"], name="dana_order_paid"),
             models.Index(fields=["payment_status", "-id"], name="dana_order_by_payment"),
             models.Index(fields=["needs_attention", "-id"], name="dana_order_attention"),
+            models.Index(fields=["account", "-id"], name="dana_order_by_account"),
             models.Index(fields=["created_at"], name="dana_order_created"),
             models.Index(fields=["paid_at"], name="dana_order_paid_at"),
-            models.Index(fields=["partner_reference_no"], name="dana_order_by_reference"),
-            models.Index(fields=["reference_no"], name="dana_order_by_dana"),
-            models.Index(fields=["shop_reference"], name="dana_order_by_shop"),
+            # searched by their beginning, for which PostgreSQL takes no index in the order of a language
+            *(
+                models.Index(fields=[field], name=f"dana_order_by_{name}", opclasses=["varchar_pattern_ops"])
+                for name, field in (
+                    ("reference", "partner_reference_no"),
+                    ("dana", "reference_no"),
+                    ("shop", "shop_reference"),
+                    ("code", "payment_code"),
+                )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -330,7 +343,7 @@ class Order(OutboundRequest):
     @property
     def state(self) -> OrderState:
         """Where the order stands, in one word. Prefetch cancel_requests for lists."""
-        if self.needs_attention in _IN_REVIEW:
+        if self.needs_attention in IN_REVIEW:
             return OrderState.IN_REVIEW
         if self.payment_status in (self.PaymentStatus.CANCELLED, self.PaymentStatus.REFUNDED):
             return OrderState(self.payment_status)
@@ -417,7 +430,7 @@ class Order(OutboundRequest):
 
 
 #: DANA or a person still has to say what is true; paying (again) or delivering could only make it worse.
-_IN_REVIEW: Final = (
+IN_REVIEW: Final = (
     Order.Attention.PAID_AFTER_CLOSED,
     Order.Attention.CONFLICT,
     Order.Attention.AMOUNT_DIFFERS,

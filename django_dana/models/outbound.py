@@ -1,7 +1,7 @@
 """What every wish has in common that is sent to DANA, tried again and concluded."""
 
 from datetime import datetime
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar
 
 from django.db import models
 from django.utils import formats, timezone
@@ -10,16 +10,6 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.protocol.operations import Operation
 from django_dana.protocol.response_codes import Rule
-
-RequestT = TypeVar("RequestT", bound=models.Model)
-
-
-class OutboundRequestQuerySet(models.QuerySet[RequestT]):
-    """The vocabulary of the sweeps."""
-
-    def due(self, now: datetime) -> Self:
-        """Requests whose next call is due."""
-        return self.filter(next_attempt_at__lte=now)
 
 
 class OutboundRequest(models.Model):

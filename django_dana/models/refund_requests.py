@@ -1,7 +1,6 @@
 """One wish to give money back by Refund Order."""
 
 import secrets
-from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -9,22 +8,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.orders import REFERENCE_ALPHABET, Order
-from django_dana.models.outbound import OutboundRequestQuerySet
-from django_dana.models.requests import OrderRequest
+from django_dana.models.requests import OrderRequest, OrderRequestQuerySet
 from django_dana.protocol import operations
 
 
 def new_refund_number() -> str:
     """Return a partnerRefundNo of 25 characters."""
     return f"R{timezone.now():%y%m%d}-{''.join(secrets.choice(REFERENCE_ALPHABET) for _ in range(17))}"
-
-
-class RefundRequestQuerySet(OutboundRequestQuerySet["RefundRequest"]):
-    """The vocabulary of services and sweeps."""
-
-    def unfinished(self) -> Self:
-        """Requests that may still reach DANA."""
-        return self.filter(unfinished=True)
 
 
 class RefundRequest(OrderRequest):
@@ -58,7 +48,7 @@ class RefundRequest(OrderRequest):
     needs_attention = models.CharField(_("needs attention"), max_length=20, choices=Attention.choices, blank=True)
     unfinished = models.BooleanField(default=True, editable=False)
 
-    objects = RefundRequestQuerySet.as_manager()
+    objects = OrderRequestQuerySet["RefundRequest"].as_manager()
 
     class Meta:
         verbose_name = _("refund request")

@@ -1,13 +1,27 @@
 """What every wish about an order has in common: who asks DANA for what, why, and until when."""
 
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.outbound import OutboundRequest
+
+RequestT = TypeVar("RequestT", bound=models.Model)
+
+
+class OrderRequestQuerySet(models.QuerySet[RequestT]):
+    """The vocabulary of services and sweeps."""
+
+    def unfinished(self) -> Self:
+        """Requests that may still reach DANA."""
+        return self.filter(unfinished=True)
+
+    def due(self, now: datetime) -> Self:
+        """Requests whose next call is due, the longest overdue first."""
+        return self.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
 
 
 class OrderRequest(OutboundRequest):
@@ -22,6 +36,7 @@ class OrderRequest(OutboundRequest):
     status: str
     needs_attention: str
     unfinished: bool | None
+    order: Any
     order_id: int
 
     amount = models.DecimalField(_("amount"), max_digits=15, decimal_places=2)

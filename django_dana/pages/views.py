@@ -24,6 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.generic import View
 
 from django_dana import conf, validation
+from django_dana.conf import Account
 from django_dana.display import payment_method, price
 from django_dana.models import CancelRequest, Order, RefundRequest
 from django_dana.pages import asking, codes, states
@@ -85,12 +86,13 @@ class BuyerPage(View):
         if not state.is_final and reloads < MAX_RELOADS:
             seconds = max(reload_after, min(2 + reloads // 3, _LONGEST_RELOAD))
             context["refresh"] = f"{seconds};url=?n={reloads + 1}"
+        account = _account(order)
         context |= {
             "key": "" if state.is_final else self.key(order, state),
             "order": order,
             "state": state,
             "price": price(order.amount, order.currency),
-            "shop_name": _shop_name(order),
+            "shop_name": account.shop_name if account else "",
             "shop_url": _return_url(order) or get_script_prefix(),
             "method": payment_methods.shown(order.pay_option_details),
             "paid_with": _paid_with(order),
@@ -217,17 +219,17 @@ def _given_back_at(order: Order) -> datetime | None:
     return (refunded.refund_time or refunded.updated_at) if refunded else None
 
 
-def _shop_name(order: Order) -> str:
-    # an ornament: an account that can't be used must not take the page with it
+def _account(order: Order) -> Account | None:
+    # for ornaments: an account that can't be used must not take the page with it
     with suppress(Exception):
-        return conf.account(order.account).shop_name
-    return ""
+        return conf.account(order.account)
+    return None
 
 
 def _return_url(order: Order) -> str:
     """Return the shop's address if it is one to lead a buyer to; the row may be older than the check of it."""
-    problems = validation.Problems()
-    url = validation.return_url(problems, order.return_url)
+    problems, account = validation.Problems(), _account(order)
+    url = validation.return_url(problems, order.return_url, account.return_schemes if account else ())
     return "" if "return_url" in problems else url
 
 

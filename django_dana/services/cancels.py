@@ -2,10 +2,11 @@
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from django_dana import gateway, tasks, validation
+from django_dana import validation
 from django_dana.models import CancelRequest, Order
 from django_dana.protocol import operations
 from django_dana.protocol.messages import CancelOrder
+from django_dana.services import requests
 from django_dana.services.orders import account_of
 from django_dana.services.permitted import (
     CANCEL_PERMISSION,
@@ -14,9 +15,8 @@ from django_dana.services.permitted import (
     refuse,
     refuse_in_transaction,
     why_not_cancel,
-    why_not_retry,
 )
-from django_dana.transitions import cancels, creates, locked_order
+from django_dana.transitions import creates, locked_order
 from django_dana.validation import Problems
 
 
@@ -59,10 +59,7 @@ def cancel_order(
             next_attempt_at=locked.now,
             give_up_at=locked.now + account.cancel_give_up_after,
         )
-    if send == "now":
-        gateway.attempt_cancel(cancel_request.pk)
-        cancel_request.refresh_from_db()
-    tasks.start_on_commit(tasks.cancel_order, cancel_request.pk)
+    requests.start(cancel_request, send)
     return cancel_request
 
 
@@ -73,14 +70,7 @@ def retry_cancel(cancel_request: CancelRequest, *, requested_by: AbstractBaseUse
         PermissionDenied: ``requested_by`` may not cancel.
         ValidationError: what :func:`why_not_retry` says.
     """
-    check_permission(requested_by, CANCEL_PERMISSION)
-    order = cancel_request.order
-    with locked_order(order.pk, account_of(order)) as locked:
-        cancel_request = locked.current(cancel_request)
-        refuse(why_not_retry(cancel_request))
-        cancels.retried(locked, cancel_request)
-    tasks.start_on_commit(tasks.cancel_order, cancel_request.pk)
-    return cancel_request
+    return requests.retry(cancel_request, CANCEL_PERMISSION, requested_by)
 
 
 def _request_body(order: Order, reason: str) -> str:

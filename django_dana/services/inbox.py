@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from django_dana.models import CancelRequest, Notification, Order, OutboxEvent
+from django_dana.models import REQUESTS, Notification, Order, OutboxEvent
 from django_dana.services.summary import summarize, with_requests
 
 #: Rows of one kind that are looked at; whoever has more has another problem, and sees it.
@@ -56,13 +56,12 @@ def waiting(orders: QuerySet[Order]) -> list[Waiting]:
 
 def orders_in_need(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Return the orders that a person should look at, themselves or because of a request; found by index."""
-    flagged = CancelRequest.objects.filter(needs_attention__in=CancelRequest.Attention.values)
-    keys = {
-        *orders.filter(needs_attention__in=Order.Attention.values)
-        .order_by("id")
-        .values_list("pk", flat=True)[:MOST_LISTED],
-        *flagged.order_by("id").values_list("order_id", flat=True)[:MOST_LISTED],
-    }
+    flagged = orders.filter(needs_attention__in=Order.Attention.values).order_by("id").values_list("pk", flat=True)
+    keys = set(flagged[:MOST_LISTED])
+    for kind in REQUESTS:
+        requests: Any = kind._default_manager
+        rows = requests.filter(needs_attention__in=kind.Attention.values).order_by("id")
+        keys.update(rows.values_list("order_id", flat=True)[:MOST_LISTED])
     return orders.filter(pk__in=keys)
 
 
@@ -107,9 +106,9 @@ def _messages() -> Iterator[Waiting]:
     for row in unapplied_messages().defer("headers").order_by("id")[:MOST_LISTED]:
         yield Waiting(
             since=row.received_at,
-            what=gettext("Message from DANA"),
+            what=gettext("Message from DANA about %s") % (row.partner_reference_no or "?"),
             cause=row.error or row.get_outcome_display(),
-            act=gettext("Find out whose it is, then mark it as reviewed"),
+            act=gettext("Match it to an order, apply it again, or mark it as reviewed"),
             row=row,
             badge=row.get_outcome_display(),
         )

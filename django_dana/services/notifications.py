@@ -11,8 +11,9 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils.datastructures import CaseInsensitiveMapping
 
-from django_dana import tasks
+from django_dana import background
 from django_dana.conf import Account
 from django_dana.exceptions import InvalidSignature
 from django_dana.log_throttle import once_a_minute
@@ -38,6 +39,12 @@ MAX_FAILED: Final = 20
 
 #: What an exact repetition is answered at once, as the first time: nothing else could come of it.
 _FINAL: Final = (Outcome.APPLIED, Outcome.KNOWN, Outcome.ATTENTION, Outcome.BAD_SHAPE, Outcome.INCOMPLETE, Outcome.TEST)
+
+#: What is written of a message that is stored already.
+_WHAT_BECAME_OF_IT: Final = (
+    *("account", "order", "merchant_id", "partner_reference_no", "outcome", "error"),
+    *("verified", "verified_by", "signature_hash"),
+)
 
 _KEPT_HEADERS: Final = frozenset(
     {
@@ -67,7 +74,27 @@ def receive(body: bytes, headers: Mapping[str, str], *, acceptance_test: Accepta
         return _keep_refused(body, headers, Outcome.BAD_SIGNATURE, str(error))
     except AccountUnreadable as error:
         return _keep_refused(body, headers, Outcome.FAILED, str(error))
+    return _handle_safely(_unsaved(proof, headers), proof, acceptance_test)
+
+
+def receive_again(stored: Notification) -> Outcome:
+    """Verify a message once more, as it was stored, and apply it as if it had come now.
+
+    Raises:
+        InvalidSignature: DANA's keys, as the setting has them now, don't fit it.
+        AccountUnreadable: not all keys could be tried.
+    """
+    headers = CaseInsensitiveMapping(stored.headers)
+    proof = verification.verify(stored.body.encode(), headers)
     notification = _unsaved(proof, headers)
+    notification.pk, notification.outcome = stored.pk, stored.outcome
+    if Notification.objects.filter(signature_hash=proof.signature_hash).exclude(pk=stored.pk).exists():
+        # DANA has sent the very same again since, and that one's row stands for it
+        notification.signature_hash = None
+    return _handle_safely(notification, proof, None)
+
+
+def _handle_safely(notification: Notification, proof: Proof, acceptance_test: AcceptanceTest | None) -> Outcome:
     try:
         return _handle(notification, proof, acceptance_test)
     except Exception as error:  # noqa: BLE001  DANA is told to try again, whatever it was
@@ -139,7 +166,7 @@ def _apply(notification: Notification, order: Order, account: Account, report: S
         outcome = Outcome.KNOWN
         if locked.is_news:
             outcome = Outcome.ATTENTION if locked.order.needs_attention else Outcome.APPLIED
-            tasks.start_follow_up(locked.order)
+            background.start_follow_up(locked.order)
         elif Notification.objects.filter(pk=notification.pk, outcome__in=_FINAL).exists():
             # the same message came twice at once, and the other one was applied: its row says so
             return outcome
@@ -193,6 +220,8 @@ def _keep_refused(body: bytes, headers: Mapping[str, str], outcome: Outcome, err
 
 def _keep(notification: Notification) -> bool:
     """Store a verified message in a write of its own; of an exact repetition load what was stored the first time."""
+    if notification.pk:
+        return False
     try:
         with transaction.atomic():
             notification.save(force_insert=True)
@@ -214,7 +243,7 @@ def _conclude(notification: Notification, outcome: Outcome, error: str = "") -> 
     if not notification.pk:
         _keep(notification)
     else:
-        notification.save(update_fields=["account", "order", "outcome", "error", "signature_hash"])
+        notification.save(update_fields=_WHAT_BECAME_OF_IT)
     if notification.order_id is None:
         _delete(surplus(Notification.objects.unmatched(), MAX_UNMATCHED))
     elif outcome is Outcome.FAILED:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import conf, gateway, tasks, validation
+from django_dana import background, conf, validation
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
 from django_dana.models import Order, OrderRequest, OutboundRequest
@@ -50,7 +50,8 @@ def create_order(
         title: shown on DANA's page, at most 64 characters.
         account: an alias of the DANA setting.
         partner_reference_no: your own reference, at most 64 characters (25 with QRIS); generated if left out.
-        return_url: where our return page leads the buyer afterwards: a path or an http(s) address.
+        return_url: where our return page leads the buyer afterwards: a path, an http(s) address, or an app's whose
+            scheme is in RETURN_SCHEMES.
         pay_option_details: payment methods in DANA's field names, for your own checkout; left out, DANA shows its page.
         valid_up_to: until when it can be paid; left out, ORDER_LIFETIME from now.
         currency: three capital letters.
@@ -82,7 +83,7 @@ def create_order(
         amount=validation.amount(problems, amount),
         currency=validation.currency(problems, currency),
         title=validation.text(problems, "title", title, 64, required=True),
-        return_url=validation.return_url(problems, return_url),
+        return_url=validation.return_url(problems, return_url, dana.return_schemes),
         metadata=validation.metadata(problems, metadata),
         shop_reference=validation.text(problems, "shop_reference", shop_reference, 64),
         partner_reference_no=validation.reference(problems, partner_reference_no) or new_reference(),
@@ -110,10 +111,12 @@ def create_order(
     order.request_body = _request_body(order, dana, details)
     _insert(order)
     if send == "now":
+        from django_dana import gateway
+
         gateway.attempt_create(order.pk)
         order.refresh_from_db()
     # in the background it makes the first attempt; after one it tells the shop and makes those that remain
-    tasks.start_on_commit(tasks.create_order, order.pk)
+    background.start_on_commit("create_order", order.pk)
     return order
 
 
@@ -126,7 +129,7 @@ def retry_order(order: Order) -> Order:
     with locked_order(order.pk, account_of(order)) as locked:
         refuse(why_not_retry(locked.order))
         creates.retried(locked)
-    tasks.start_on_commit(tasks.create_order, order.pk)
+    background.start_on_commit("create_order", order.pk)
     return locked.order
 
 
@@ -146,7 +149,7 @@ def stop_retrying(row: OutboundRequest) -> None:
             creates.stopped(locked)
         elif isinstance(row, OrderRequest):
             OF_REQUEST[type(row)].time_is_over(locked, row)
-    tasks.start_follow_up(locked.order)
+    background.start_follow_up(locked.order)
 
 
 def sync_order(order: Order, *, not_within: timedelta = timedelta(0), timeout: float | None = None) -> Order:
@@ -164,8 +167,10 @@ def sync_order(order: Order, *, not_within: timedelta = timedelta(0), timeout: f
         RuntimeError: inside a transaction, which would hold the order's lock during the call.
     """
     refuse_in_transaction("sync_order()")
+    from django_dana import gateway
+
     if gateway.sync(order.pk, not_within=not_within, timeout=timeout):
-        tasks.start(tasks.send_outbox, order.pk)
+        background.start("send_outbox", order.pk)
     return Order.objects.get(pk=order.pk)
 
 

@@ -179,8 +179,13 @@ def refuse(reason: Any) -> None:
 
 def check_permission(user: AbstractBaseUser | None, permission: str) -> None:
     """Raise PermissionDenied where a user lacks a permission."""
-    if user is not None and not user.has_perm(permission):  # type: ignore[attr-defined]
-        raise PermissionDenied(_REFUSED_TO[permission])
+    if user is not None and (reason := why_not_permitted(user, permission)):
+        raise PermissionDenied(reason)
+
+
+def why_not_permitted(user: AbstractBaseUser, permission: str) -> "Reason":
+    """Return the sentence that says what a user may not do, or None."""
+    return None if user.has_perm(permission) else _REFUSED_TO[permission]  # type: ignore[attr-defined]
 
 
 _REFUSED_TO: Final = {

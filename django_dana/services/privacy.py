@@ -156,19 +156,19 @@ def _empty_orders(settled: QuerySet[Order]) -> int:
     """Empty what may hold personal data in these orders, and return how many there were."""
     found = settled.exclude(**_EMPTY_ORDER)
     # read before the transaction: on SQLite one that begins with a read can't write once somebody else has written
-    methods = [
-        Order(pk=pk, pay_option_details=[_shortened(detail) for detail in details])
-        for pk, details in found.exclude(pay_option_details=[]).values_list("pk", "pay_option_details")
+    methods = found.exclude(pay_option_details=[]).values_list("pk", "pay_option_details")
+    changed = [
+        Order(pk=pk, pay_option_details=short) for pk, all_of in methods if (short := _shortened(all_of)) != all_of
     ]
     with transaction.atomic():
         number = found.update(**_EMPTY_ORDER)
-        # only where it was still settled
-        Order.objects.filter(**_EMPTY_ORDER).bulk_update(methods, ["pay_option_details"])
+        # only where it was still settled; few at once, since each row is compared with each of them
+        Order.objects.filter(**_EMPTY_ORDER).bulk_update(changed, ["pay_option_details"], batch_size=50)
     return number
 
 
-def _shortened(detail: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: detail[name] for name in _KEPT_OF_METHOD if name in detail}
+def _shortened(methods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: method[name] for name in _KEPT_OF_METHOD if name in method} for method in methods]
 
 
 def _empty(rows: QuerySet[Any], values: Mapping[str, Any], *, dry_run: bool) -> int:

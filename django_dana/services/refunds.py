@@ -1,19 +1,21 @@
 """Refund orders in part or in full."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.utils.translation import gettext_lazy as _
 
-from django_dana import gateway, tasks, timing, validation
+from django_dana import timing, validation
 from django_dana.models import Order, RefundRequest
 from django_dana.models.refund_requests import new_refund_number
 from django_dana.protocol import operations
 from django_dana.protocol.messages import RefundOrder
 from django_dana.protocol.operations import Operation
+from django_dana.services import requests
 from django_dana.services.orders import account_of
 from django_dana.services.permitted import (
     REFUND_PERMISSION,
@@ -21,10 +23,10 @@ from django_dana.services.permitted import (
     check_permission,
     refuse,
     refuse_in_transaction,
+    why_not_cancel,
     why_not_refund,
-    why_not_retry,
 )
-from django_dana.transitions import locked_order, refunds
+from django_dana.transitions import locked_order
 from django_dana.validation import Problems
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def how_to_give_back(order: Order, amount: Decimal, now: datetime) -> WayBack:
     Only what everything depends on: whether it may be asked for is what :func:`why_not_cancel` and
     :func:`why_not_refund` say.
     """
-    if amount != order.amount:
+    if amount != order.amount - order.refunded_amount:
         return WayBack(operations.REFUND_ORDER, _("Part of the payment goes back, which is a refund at DANA."))
     if order.refunded_amount:
         return WayBack(operations.REFUND_ORDER, _("Part of this order was refunded already, so the rest is refunded."))
@@ -57,6 +59,17 @@ def how_to_give_back(order: Order, amount: Decimal, now: datetime) -> WayBack:
     return WayBack(
         operations.CANCEL_ORDER, _("All of the payment goes back within 24 hours, so the order is cancelled at DANA.")
     )
+
+
+def why_not_give_back(order: Order, amount: Decimal, now: datetime) -> "_StrPromise | None":
+    """Return the sentence that says why an amount can't go back by the way that it would take, or None."""
+    return _WHY_NOT[how_to_give_back(order, amount, now).operation.key](order)
+
+
+_WHY_NOT: Final[dict[str, Callable[[Order], "_StrPromise | None"]]] = {
+    operations.CANCEL_ORDER.key: why_not_cancel,
+    operations.REFUND_ORDER.key: why_not_refund,
+}
 
 
 def refund_order(
@@ -108,10 +121,7 @@ def refund_order(
             next_attempt_at=locked.now,
             give_up_at=locked.now + account.cancel_give_up_after,
         )
-    if send == "now":
-        gateway.attempt_refund(refund_request.pk)
-        refund_request.refresh_from_db()
-    tasks.start_on_commit(tasks.refund_order, refund_request.pk)
+    requests.start(refund_request, send)
     return refund_request
 
 
@@ -122,14 +132,7 @@ def retry_refund(refund_request: RefundRequest, *, requested_by: AbstractBaseUse
         PermissionDenied: ``requested_by`` may not refund.
         ValidationError: what :func:`why_not_retry` says.
     """
-    check_permission(requested_by, REFUND_PERMISSION)
-    order = refund_request.order
-    with locked_order(order.pk, account_of(order)) as locked:
-        refund_request = locked.current(refund_request)
-        refuse(why_not_retry(refund_request))
-        refunds.retried(locked, refund_request)
-    tasks.start_on_commit(tasks.refund_order, refund_request.pk)
-    return refund_request
+    return requests.retry(refund_request, REFUND_PERMISSION, requested_by)
 
 
 def _amount_to_refund(order: Order, wanted: Decimal | None) -> Decimal:

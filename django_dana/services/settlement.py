@@ -23,13 +23,18 @@ def why_not_settle_outside(order: Order) -> "_StrPromise | None":
         return _("It is noted already that this order was settled outside DANA.")
     if order.payment_status != Order.PaymentStatus.PAID:
         return _("No money of this order is with us, so there is nothing to settle.")
-    cancels = list(order.cancel_requests.all())
-    requests: list[CancelRequest | RefundRequest] = [*cancels, *order.refund_requests.all()]
-    if any(request.unfinished for request in requests):
+    requests: list[CancelRequest | RefundRequest] = [*order.cancel_requests.all(), *order.refund_requests.all()]
+    if any(request.unfinished and not _is_left_open(request) for request in requests):
         return _("Money is on its way back. Wait for the end of it, or stop it, so that it does not go back twice.")
-    if order.next_sync_at is not None and any(cancel_request.is_end_unknown for cancel_request in cancels):
+    if order.next_sync_at is not None and any(request.is_end_unknown for request in requests):
         return _("DANA is being asked whether the money went back. Wait for its answer.")
     return None
+
+
+def _is_left_open(request: CancelRequest | RefundRequest) -> bool:
+    """Whether it was given up without an answer: nothing is sent any more, and a person has to find out."""
+    is_refund = isinstance(request, RefundRequest)
+    return is_refund and bool(request.needs_attention) and request.next_attempt_at is None
 
 
 def settle_outside(order: Order, *, note: str, settled_by: AbstractBaseUser | None = None) -> Order:

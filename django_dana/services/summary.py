@@ -6,7 +6,7 @@ of the services allow; the order of the acts is decided here.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -17,18 +17,16 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_dana import timing
 from django_dana.display import moment, price
 from django_dana.models import CancelRequest, Order, RefundRequest
 from django_dana.protocol.response_codes import FollowUp, Outcome
-from django_dana.services.permitted import why_not_cancel, why_not_retry, why_not_stop
+from django_dana.services.permitted import why_not_refund, why_not_retry, why_not_stop
+from django_dana.services.refunds import why_not_give_back
 from django_dana.services.settlement import why_not_settle_outside
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
-
-#: DANA cancels a paid order only so long after the payment. DANA's answer decides; this is what staff are told before.
-CANCEL_WINDOW: Final = timedelta(hours=24)
-
 
 #: What somebody asked for about the money of an order.
 Request = CancelRequest | RefundRequest
@@ -126,7 +124,7 @@ class Summary:
             row.needs_attention and (row.unfinished or _did_not_happen(order, row)) for row in requests
         )
         self.is_under_way = order.create_status == Order.CreateStatus.NEW or any(
-            row.unfinished and row.status != "failed" for row in requests
+            row.unfinished and row.status != "failed" and not row.needs_attention for row in requests
         )
 
     @property
@@ -145,7 +143,7 @@ class Summary:
         """Until when DANA cancels the paid order, as far as its pages say."""
         order = self.order
         is_paid = order.paid_at and order.payment_status == Order.PaymentStatus.PAID
-        return order.paid_at + CANCEL_WINDOW if is_paid and order.paid_at else None
+        return order.paid_at + timing.CANCEL_WINDOW if is_paid and order.paid_at else None
 
     @cached_property
     def acts(self) -> list[Act]:
@@ -179,7 +177,7 @@ class Summary:
 
     def _possible(self) -> Iterator[Act]:
         order = self.order
-        for request in reversed([row for row in self.requests if isinstance(row, CancelRequest)]):
+        for request in reversed(self.requests):
             for name in (ActName.RETRY, ActName.STOP, ActName.REVIEW):
                 if _WHY_NOT[name](request) is None:
                     yield Act(name, _label(name, order, request), request)
@@ -254,6 +252,11 @@ def why_not_review(row: Order | Request) -> Any:
     return None
 
 
+def _why_nothing_goes_back(order: Order) -> Any:
+    """Return the sentence that says why neither all that is left nor a part of it can be given back, or None."""
+    return why_not_give_back(order, order.amount_left, timezone.now()) if why_not_refund(order) else None
+
+
 #: Reasons of an order that come from its requests, which say more.
 _FROM_REQUESTS: Final = (Order.Attention.CANCEL, Order.Attention.REFUND)
 
@@ -263,7 +266,7 @@ def _of_order(why_not: Callable[[Order], Any]) -> Callable[[Order | Request], An
 
 
 _WHY_NOT: Final[dict[ActName, Callable[[Order | Request], Any]]] = {
-    ActName.GIVE_BACK: _of_order(why_not_cancel),
+    ActName.GIVE_BACK: _of_order(_why_nothing_goes_back),
     ActName.RETRY: why_not_retry,
     ActName.SYNC: _of_order(why_not_sync),
     ActName.STOP: why_not_stop,
@@ -275,11 +278,11 @@ _OF_REQUESTS: Final = (ActName.RETRY, ActName.STOP, ActName.REVIEW)
 
 
 def _label(name: ActName, order: Order, target: Order | Request) -> str:
-    is_paid = order.paid_at is not None
+    if isinstance(target, RefundRequest):
+        return _REFUND_LABELS[name] % {"amount": price(target.amount, order.currency)}
     if isinstance(target, CancelRequest):
-        labels = _REFUND_LABELS if is_paid else _CANCEL_LABELS
-        return str(labels[name])
-    if name == ActName.GIVE_BACK and not is_paid:
+        return str(_CANCEL_LABELS[name] if order.paid_at is None else _FULL_REFUND_LABELS[name])
+    if name == ActName.GIVE_BACK and order.paid_at is None:
         return gettext("Cancel (nothing was paid)…")
     return str(_ORDER_LABELS[name])
 
@@ -293,6 +296,11 @@ _ORDER_LABELS: Final = {
     ActName.SETTLE: _("Settled outside…"),
 }
 _REFUND_LABELS: Final = {
+    ActName.RETRY: _("Send the refund of %(amount)s again"),
+    ActName.STOP: _("Stop sending the refund of %(amount)s"),
+    ActName.REVIEW: _("Close: no refund of %(amount)s needed…"),
+}
+_FULL_REFUND_LABELS: Final = {
     ActName.RETRY: _("Send the refund again"),
     ActName.STOP: _("Stop sending the refund"),
     ActName.REVIEW: _("Close: no refund needed…"),
@@ -346,8 +354,8 @@ def _of_settled_outside(order: Order) -> _Standing | None:
 
 
 def _of_running(order: Order, requests: list[Request]) -> _Standing | None:
-    """A cancel that may still reach DANA."""
-    running = next((row for row in requests if row.unfinished), None)
+    """A request that may still reach DANA."""
+    running = next((row for row in requests if row.unfinished and not _is_given_up(row)), None)
     if running is None:
         return None
     is_paid = order.paid_at is not None
@@ -366,16 +374,18 @@ def _of_running(order: Order, requests: list[Request]) -> _Standing | None:
         badge=_("refund under way") if is_paid else _("cancel under way"),
         tone=Tone.WAIT,
         sentence=_asked_for(running, gettext("DANA has not confirmed it yet.")),
-        advice=gettext("Do not deliver, and do not refund by other means. This page will show the result."),
+        advice=gettext("Do not deliver, and do not refund by other means. This page will show the result.")
+        if running.amount == order.amount
+        else gettext("Do not refund by other means. This page will show the result."),
         request=running,
     )
 
 
 def _of_unknown_end(order: Order, requests: list[Request]) -> _Standing | None:
-    """A cancel that was given up without knowing what became of it."""
+    """A request that was given up without knowing what became of it."""
     if not _can_still_be_cancelled(order):
         return None
-    unknown = _latest(row for row in requests if not row.unfinished and _is_end_unknown(row))
+    unknown = _latest(row for row in requests if _is_given_up(row))
     if unknown is None:
         return None
     is_paid = order.paid_at is not None
@@ -383,21 +393,24 @@ def _of_unknown_end(order: Order, requests: list[Request]) -> _Standing | None:
         code="refund_unknown" if is_paid else "cancel_unknown",
         badge=_("refund not confirmed") if is_paid else _("cancel not confirmed"),
         tone=Tone.BAD,
-        sentence=_asked_for(unknown, gettext("DANA did not answer, so it is not known whether it happened.")),
-        advice=gettext("Do not deliver, and do not refund by other means, before DANA has answered."),
+        sentence=_asked_for(unknown, gettext("DANA gave no clear answer, so it is not known whether it happened.")),
+        advice=gettext("Do not deliver, and do not refund by other means, before DANA has answered.")
+        if unknown.amount == order.amount
+        else gettext("Do not refund by other means before DANA has answered."),
         propose=(ActName.SYNC, ActName.RETRY),
         request=unknown,
     )
 
 
-def _is_end_unknown(row: Request) -> bool:
+def _is_given_up(row: Request) -> bool:
+    """Whether nothing more is sent, or for long, and it is not known what became of it."""
     if isinstance(row, CancelRequest):
-        return row.is_end_unknown
-    return row.needs_attention == RefundRequest.Attention.END_UNKNOWN
+        return row.is_end_unknown and not row.unfinished
+    return row.needs_attention in (RefundRequest.Attention.END_UNKNOWN, RefundRequest.Attention.INCONSISTENT)
 
 
 def _of_what_did_not_happen(order: Order, requests: list[Request]) -> _Standing | None:
-    """A cancel that somebody asked for and that did not happen, until a person closes it."""
+    """A request that did not happen, until a person closes it."""
     undone = _latest(row for row in requests if _did_not_happen(order, row))
     if undone is None:
         return None
@@ -457,7 +470,7 @@ def _of_payment(order: Order, requests: list[Request], now: datetime) -> _Standi
 
 
 def _of_paid(order: Order, now: datetime) -> _Standing:
-    until = order.paid_at + CANCEL_WINDOW if order.paid_at else None
+    until = order.paid_at + timing.CANCEL_WINDOW if order.paid_at else None
     amount = price(order.amount, order.currency)
     if order.refunded_amount:
         sentence = gettext("%(amount)s has arrived, and %(back)s of it went back to the buyer.")
@@ -560,6 +573,7 @@ def _latest(rows: Iterable[Request]) -> Request | None:
 def _asked_for(row: Request, outcome: str) -> str:
     """Return who asked for a request, when and why, and what came of it."""
     facts: dict[str, Any] = {
+        "amount": price(row.amount, row.order.currency),
         "who": row.requested_by or gettext("the shop"),
         "when": moment(row.created_at),
         "reason": row.reason,
@@ -567,8 +581,8 @@ def _asked_for(row: Request, outcome: str) -> str:
     }
     if _is_refund(row):
         if row.reason:
-            return gettext("Refund asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
-        return gettext("Refund asked for by %(who)s, %(when)s. %(outcome)s") % facts
+            return gettext("Refund of %(amount)s asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
+        return gettext("Refund of %(amount)s asked for by %(who)s, %(when)s. %(outcome)s") % facts
     if row.reason:
         return gettext("Cancel asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
     return gettext("Cancel asked for by %(who)s, %(when)s. %(outcome)s") % facts

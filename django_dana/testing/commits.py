@@ -14,7 +14,7 @@ from unittest import mock
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_dana import tasks
+from django_dana import background, tasks
 
 
 @contextmanager
@@ -58,4 +58,4 @@ def _run_what_waits(connection: BaseDatabaseWrapper) -> None:
 
 
 def _is_ours(func: object) -> bool:
-    return isinstance(func, partial) and func.func is _start
+    return isinstance(func, partial) and func.func is background.start

@@ -88,7 +88,11 @@ def retried(locked: LockedOrder, refund_request: RefundRequest) -> None:
 
 
 def settle(locked: LockedOrder, report: StatusReport, asked_at: datetime) -> None:
-    """DANA tells how much went back in all, which decides what is unsettled; the rest are refunds that are not ours."""
+    """DANA tells how much went back in all, which decides what is unsettled; the rest are refunds that are not ours.
+
+    A refund made elsewhere may look like one of ours that DANA never got. Ours then counts as made and is not sent
+    again: whoever made the other one may have done so because ours had no answer, and both would be too much.
+    """
     order = locked.order
     doubtful = _last_doubtful_calls(locked)
     unexplained = verdicts.refunded_in(report, order) - order.refunded_amount

@@ -41,16 +41,17 @@ def account_unusable(order_id: int) -> None:
     due = timezone.now() + timing.ACCOUNT_REST
     fields = ["updated_at"]
     if order.next_attempt_at is not None:
-        order.next_attempt_at = due
+        order.next_attempt_at = max(order.next_attempt_at, due)
         fields.append("next_attempt_at")
     # also where no query was due yet: the sweep for those without an answer passes over what needs attention
     if order.is_open or order.next_sync_at is not None:
-        order.next_sync_at = due
+        order.next_sync_at = max(order.next_sync_at or due, due)
         fields.append("next_sync_at")
-    requests = [kind.of(order).exclude(next_attempt_at=None) for kind in REQUESTS]
-    moved = [rows.update(next_attempt_at=due) for rows in requests]
+    scheduled = [kind.of(order).exclude(next_attempt_at=None) for kind in REQUESTS]
     # nothing comes to clear the flag where nothing is due
-    is_due = len(fields) > 1 or any(moved)
+    is_due = len(fields) > 1 or any(requests.exists() for requests in scheduled)
+    for requests in scheduled:
+        requests.filter(next_attempt_at__lt=due).update(next_attempt_at=due)
     if is_due and order.flag_attention(Order.Attention.ACCOUNT):
         fields.append("needs_attention")
         OutboxEvent.objects.create(name="order_needs_attention", order=order)

@@ -10,7 +10,7 @@ from tests.admin.helpers import VIEWS, client_of, user_with
 @pytest.fixture
 def clerk(db: None) -> User:
     """Somebody who may do everything here."""
-    return user_with(*VIEWS, "change_order", "cancel_order")
+    return user_with(*VIEWS, "change_order", "cancel_order", "refund_order")
 
 
 @pytest.fixture
@@ -28,4 +28,4 @@ def watcher(db: None) -> Client:
 @pytest.fixture
 def refunds(db: None) -> Client:
     """The browser of somebody with just the documented permissions: see orders, give money back."""
-    return client_of(user_with("view_order", "cancel_order", name="refunds"))
+    return client_of(user_with("view_order", "cancel_order", "refund_order", name="refunds"))

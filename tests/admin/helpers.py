@@ -7,15 +7,19 @@ from django.test import Client
 from django.utils import timezone
 
 from django_dana import services
-from django_dana.models import ApiCall, CancelRequest, Notification, Order
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OrderRequest, RefundRequest
 from tests.factories import fresh_cancel, order_with
 
 ORDERS = "/admin/django_dana/order/"
 CANCELS = "/admin/django_dana/cancelrequest/"
+REFUNDS = "/admin/django_dana/refundrequest/"
 CALLS = "/admin/django_dana/apicall/"
 NOTIFICATIONS = "/admin/django_dana/notification/"
 
-VIEWS = ("view_order", "view_cancelrequest", "view_apicall", "view_notification", "view_evidence")
+VIEWS = (
+    *("view_order", "view_cancelrequest", "view_refundrequest", "view_apicall", "view_notification"),
+    "view_evidence",
+)
 
 END = {"unfinished": None, "next_attempt_at": None}
 
@@ -46,9 +50,9 @@ def cancel_page(cancel_request: CancelRequest, name: str = "change") -> str:
     return f"{CANCELS}{cancel_request.pk}/{name}/"
 
 
-def act_on(cancel_request: CancelRequest, name: str) -> str:
-    """Return the address of an action on a cancel request from the page of its order."""
-    return f"{ORDERS}{cancel_request.order_id}/{cancel_request.pk}/cancel-{name}/"
+def act_on(row: OrderRequest, name: str) -> str:
+    """Return the address of an action on a request from the page of its order."""
+    return f"{ORDERS}{row.order_id}/{row.pk}/{row.operation.key}-{name}/"
 
 
 def text(response: Any) -> str:
@@ -90,6 +94,14 @@ def asked(order: Order, **fields: Any) -> CancelRequest:
 def aborted(order: Order, **fields: Any) -> CancelRequest:
     """Return a cancel request that was given up."""
     return asked(order, **{"status": "aborted", "needs_attention": "not_cancelled", **END, **fields})
+
+
+def refunded(order: Order, **fields: Any) -> RefundRequest:
+    """Return a request for a part of a payment, done unless the fields say otherwise."""
+    values = {"amount": 6000, "reason": "Stok habis", "status": "success", "unfinished": False, **fields}
+    return RefundRequest.objects.create(
+        order=order, merchant_id=order.merchant_id, give_up_at=timezone.now(), request_body="{}", **values
+    )
 
 
 def call_of(order: Order, number: int = 0, **fields: Any) -> ApiCall:

@@ -341,7 +341,7 @@ def test_what_dana_still_has_to_say_can_not_be_marked(staff: Client) -> None:
 def test_mark_a_cancel_as_looked_at(staff: Client, clerk: User) -> None:
     cancel_request = aborted(paid(), status="failed", needs_attention="refused")
     response = staff.post(cancel_page(cancel_request, "review"), NOTE, follow=True)
-    assert messages_on(response) == ["Noted: the cancel request no longer needs attention."]
+    assert messages_on(response) == ["Noted: the request no longer needs attention."]
     assert fresh_cancel(cancel_request).needs_attention == ""
     assert (LogEntry.objects.get().user, LogEntry.objects.get().change_message) == (
         clerk,
@@ -378,10 +378,10 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
     order = paid_order(dana)
     cancel_request = services.cancel_order(order)
     dana.play(w.code("4035705"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     assert "Send again" in labels(staff.get(cancel_page(cancel_request)))
     staff.post(cancel_page(cancel_request, "retry"))
-    gateway.attempt_cancel(cancel_request.pk)
+    gateway.attempt(CancelRequest, cancel_request.pk)
     first, second = dana.bodies(operations.CANCEL_ORDER.path)
     assert first == second
     assert LogEntry.objects.get().change_message == "Send again"
@@ -390,7 +390,7 @@ def test_send_a_cancel_again(staff: Client, dana: Wire) -> None:
 def test_stop_trying_a_cancel(staff: Client) -> None:
     cancel_request = aborted(paid(), status="pending", unfinished=True, next_attempt_at=timezone.now())
     response = staff.post(cancel_page(cancel_request, "stop"), follow=True)
-    assert messages_on(response) == ["The cancel is not sent again by itself any more."]
+    assert messages_on(response) == ["It is not sent again by itself any more."]
     assert fresh_cancel(cancel_request).next_attempt_at is None
 
 

@@ -38,7 +38,7 @@ def test_what_somebody_wrote_is_text(staff: Client) -> None:
     call = call_of(order, response_body=evil, error=evil, response_message=evil, rule_code="lost")
     notification = notification_of(order, body=evil, error=evil, headers={evil: evil})
     version = staff.get(page(order, "give-back")).context["form"]["version"].value()
-    staff.post(page(order, "give-back"), {"reason": evil, "note": evil, "version": version})
+    staff.post(page(order, "give-back"), {"choice": "all", "reason": evil, "note": evil, "version": version})
     assert evil in LogEntry.objects.get().change_message
     urls = [ORDERS, page(order), page(order, "give-back"), cancel_page(cancel_request), CANCELS, CALLS, NOTIFICATIONS]
     urls += ["/admin/", page(order, "history")]

@@ -15,10 +15,10 @@ from django.test import Client
 from django.utils import timezone
 
 from django_dana import services
-from django_dana.admin import bulk
-from django_dana.models import CancelRequest, Notification, Order, OutboxEvent
+from django_dana.admin import OrderAdmin, bulk
+from django_dana.admin.giving_back import version_of
+from django_dana.models import CancelRequest, Order, OutboxEvent, RefundRequest
 from tests.admin.helpers import (
-    NOTIFICATIONS,
     ORDERS,
     aborted,
     call_of,
@@ -102,18 +102,6 @@ def test_messages_are_listed_for_those_who_may_see_them(refunds: Client) -> None
     assert "refund not done" in html
 
 
-def test_a_message_that_was_reviewed_waits_no_longer(staff: Client) -> None:
-    message = notification_of(None, '{"originalPartnerReferenceNo":"INV-LOST"}', outcome="unknown_order", error="x")
-    url = f"{NOTIFICATIONS}{message.pk}/"
-    response = staff.get(f"{url}change/")
-    assert "INV-LOST" in text(response)
-    assert labels(response) == ["Mark as reviewed"]
-    staff.post(f"{url}review/", {"note": "Another shop's."})
-    assert Notification.objects.get().reviewed_at
-    assert labels(staff.get(f"{url}change/")) == []
-    assert "Nothing waits." in text(staff.get(INBOX))
-
-
 def test_the_list_leads_there_with_counts(staff: Client) -> None:
     one_of_each()
     links = {link["label"]: link["count"] for link in staff.get(ORDERS).context["links"]}
@@ -128,21 +116,25 @@ def test_the_list_leads_there_with_counts(staff: Client) -> None:
 def test_the_overview_counts(staff: Client) -> None:
     paid(amount=Decimal("40000.00"))
     paid(payment_status="cancelled")
+    paid(refunded_amount=Decimal("6000.00"))
     payable()
     payable(created_at=timezone.now() - timedelta(days=40))
     order = payable(next_sync_at=timezone.now())
     call_of(order, rule_code="4035402", response_code="4035402")
+    call_of(order, 1, rule_code="5005401", response_code="5005401")
+    call_of(order, 2, rule_code="no_reply", response_code="")
     notification_of(order)
     response = staff.get(OVERVIEW, {"days": "30"})
     figures = {str(label): value for label, value in response.context["overview"].figures}
     assert figures == {
-        "Orders": "4",
-        "Paid": "2",
-        "Conversion": "50.0 %",
-        "Amount paid": "Rp55,000.00",
-        "Given back": "1",
-        "Amount given back": "Rp15,000.00",
+        "Orders": "5",
+        "Paid": "3",
+        "Conversion": "60.0 %",
+        "Amount paid": "Rp70,000.00",
+        "Given back": "2",
+        "Amount given back": "Rp21,000.00",
     }
+    assert [row[2] for row in response.context["overview"].refusals] == ["4035402"]
     html = text(response)
     assert html.count('<figure class="dana-chart">') == 3
     assert "The amount is over DANA's limit." in html
@@ -157,7 +149,7 @@ def test_the_overview_of_nothing_stands_too(staff: Client, days: str) -> None:
 # -- several at once ------------------------------------------------------------------------------------------------
 
 
-def chosen(*orders: Order, action: str = "cancel_selected", **data: str) -> dict[str, Any]:
+def chosen(*orders: Order, action: str = "give_back_selected", **data: str) -> dict[str, Any]:
     """Return the form of the list with some rows ticked."""
     return {"action": action, "_selected_action": [order.pk for order in orders], **data}
 
@@ -172,15 +164,54 @@ def test_several_are_cancelled_after_a_page_that_says_what_would_happen(staff: C
     first, second, closed = paid(), payable(), paid(payment_status="cancelled")
     response = staff.post(ORDERS, chosen(first, second, closed))
     html = text(response)
-    assert "2 orders are cancelled at DANA." in html
+    assert "2 orders are cancelled or refunded at DANA." in html
     assert "Rp15,000.00 goes back to the buyers." in html
-    assert "No. This order is cancelled already." in html
+    assert "Nothing. This order is cancelled already." in html
     assert not CancelRequest.objects.exists()
     data = chosen(first, second, confirmed="yes", reason="Stok habis", **versions(response))
     response = staff.post(ORDERS, data, follow=True)
-    assert messages_on(response) == ["2 cancels are on their way to DANA."]
+    assert messages_on(response) == ["2 requests are on their way to DANA."]
     assert CancelRequest.objects.filter(reason="Stok habis").count() == 2
     assert LogEntry.objects.count() == 2
+
+
+def test_several_go_back_each_by_its_own_way(staff: Client) -> None:
+    young, old = paid(), paid(paid_at=timezone.now() - timedelta(days=2))
+    partly = paid(refunded_amount=Decimal("6000.00"))
+    response = staff.post(ORDERS, chosen(young, old, partly))
+    assert "Rp39,000.00 goes back to the buyers." in text(response)
+    staff.post(ORDERS, chosen(young, old, partly, confirmed="yes", reason="x", **versions(response)))
+    assert CancelRequest.objects.get().order == young
+    assert list(RefundRequest.objects.order_by("amount").values_list("order", "amount")) == [
+        (partly.pk, Decimal("9000.00")),
+        (old.pk, Decimal("15000.00")),
+    ]
+
+
+@pytest.fixture
+def hidden(monkeypatch: pytest.MonkeyPatch) -> Order:
+    """An order that a shop has narrowed away from its staff."""
+    order = paid(title="Hidden")
+    see = OrderAdmin.has_view_permission
+    monkeypatch.setattr(
+        OrderAdmin, "has_view_permission", lambda self, request, obj=None: see(self, request) and obj != order
+    )
+    return order
+
+
+def test_an_order_that_one_may_not_see_is_neither_given_back_nor_exported(staff: Client, hidden: Order) -> None:
+    order = paid()
+    response = staff.post(ORDERS, chosen(order, hidden))
+    assert str(hidden) not in text(response)
+    data = {**versions(response), f"version-{hidden.pk}": version_of(hidden)}
+    staff.post(ORDERS, chosen(order, hidden, confirmed="yes", reason="x", **data))
+    assert CancelRequest.objects.get().order == order
+    exported: Any = staff.post(ORDERS, chosen(order, hidden, action="export_selected"))
+    body = b"".join(exported.streaming_content).decode()
+    assert str(order) in body
+    assert str(hidden) not in body
+    assert staff.get(page(hidden)).status_code == 403
+    assert staff.get(page(hidden, "give-back")).status_code == 403
 
 
 def test_without_a_reason_none_is_cancelled(staff: Client) -> None:
@@ -200,7 +231,7 @@ def test_one_that_changed_meanwhile_is_left_alone(staff: Client) -> None:
 
 
 def test_no_more_than_a_person_can_read_are_cancelled_at_once(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "MOST_CANCELLED", 1)
+    monkeypatch.setattr(bulk, "MOST_GIVEN_BACK", 1)
     orders = paid(), paid()
     for data in ({}, {"confirmed": "yes", "reason": "x"}):
         assert "Choose fewer." in text(staff.post(ORDERS, chosen(*orders, **data)))
@@ -209,7 +240,7 @@ def test_no_more_than_a_person_can_read_are_cancelled_at_once(staff: Client, mon
 
 def test_who_may_not_cancel_is_not_offered_it(watcher: Client) -> None:
     order = paid()
-    assert "cancel_selected" not in text(watcher.get(ORDERS))
+    assert "give_back_selected" not in text(watcher.get(ORDERS))
     watcher.post(ORDERS, chosen(order, confirmed="yes", reason="x"))
     assert not CancelRequest.objects.exists()
 

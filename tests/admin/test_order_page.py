@@ -241,7 +241,9 @@ def test_everything_that_happened_stands_in_order(staff: Client, clerk: User) ->
     message = notification_of(order, '{"latestTransactionStatus":"00"}')
     type(message).objects.update(received_at=now - timedelta(hours=1, minutes=58))
     version = staff.get(page(order, "give-back")).context["form"]["version"].value()
-    staff.post(page(order, "give-back"), {"reason": "Stok habis", "note": "Buyer phoned", "version": version})
+    staff.post(
+        page(order, "give-back"), {"choice": "all", "reason": "Stok habis", "note": "Buyer phoned", "version": version}
+    )
     cancel_request = CancelRequest.objects.get()
     for number in (1, 2, 3):
         call_of(
@@ -260,7 +262,7 @@ def test_everything_that_happened_stands_in_order(staff: Client, clerk: User) ->
         "DANA accepted the order",
         "Paid: Rp15,000.00",
         "DANA reports: paid",
-        "clerk asked for a refund",
+        "clerk asked for a refund of Rp15,000.00",
         "Cancel Order: DANA did not answer, 3 times",
         "The shop's own code for “order_paid” fails",
     ]

@@ -146,6 +146,7 @@ def test_nothing_is_counted_and_no_long_text_is_read(api: Api, path: str) -> Non
 
 FILTERED = [
     ({}, None),
+    ({"account": "default"}, "dana_order_by_account"),
     ({"partner_reference_no": "x"}, "dana_order_by_reference"),
     ({"shop_reference": "x"}, "dana_order_by_shop"),
     ({"reference_no": "x"}, "dana_order_by_dana"),

@@ -13,7 +13,7 @@ from django_dana.models import Order
 class Command(PlainCommand):
     """``manage.py dana_sync_stale [--dry-run]``"""
 
-    help = "Asks DANA about the orders whose end is overdue."
+    help = "Asks DANA about the orders whose end is overdue, and now and then about those that stay open for long."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add ``--dry-run``."""
@@ -28,7 +28,7 @@ class Command(PlainCommand):
         if not options["dry_run"]:
             tasks.sync_stale()
             return
-        found = (tasks.due_syncs(), tasks.unanswered(), tasks.paid_sample())
+        found = (tasks.due_syncs(), tasks.unanswered(), tasks.long_open(), tasks.paid_sample())
         order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
         for order_id in order_ids:
             self.say(_what_would_change(order_id))

@@ -57,7 +57,7 @@ class Story:
         self._wait_for_state("cancelled")
         yield "The buyer wants to pay another way: the first attempt is closed at DANA.", self._purchase_url
         second_url = self._choose_method({"method": "qris"})
-        self._wait_for_code(second_url, r'(<svg[^>]* viewBox="0 0 \d+ \d+"[^>]*>)')
+        self._wait_for_code(second_url, r'class="(qrline)"')
         yield "The second attempt at the same purchase is a QR code.", second_url
         self._pay_at_simulator()
         self._wait_for_state("paid")
@@ -141,7 +141,7 @@ class Story:
         cancel_url = urljoin(order_url, _find(r'href="([^"]*/give-back/[^"]*)"', order.text, "Give money back"))
         confirm = self._get(self.staff, cancel_url)
         version = _find(r'name="version" value="([^"]+)"', confirm.text, "what the form is about")
-        data = {"reason": "stock ran out", "version": version}
+        data = {"choice": "all", "reason": "stock ran out", "version": version}
         done = self._post_form(self.staff, confirm, cancel_url, data, follow=True)
         if not done.ok or done.url == cancel_url:
             raise DemoError(f"Cancelling led to {done.status_code} at {done.url}.")
