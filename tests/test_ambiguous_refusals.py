@@ -104,16 +104,16 @@ def test_an_order_that_lost_its_address_is_asked_about_after_its_time(dana: Wire
     assert (order.payment_status, order.needs_attention) == ("expired", "")
 
 
-def test_questions_about_an_order_that_lost_its_address_end_after_seven_days(dana: Wire, clock: Clock) -> None:
+def test_queries_about_an_order_that_lost_its_address_end_after_seven_days(dana: Wire, clock: Clock) -> None:
     order = create_twice(dana, clock, w.code("4045418"), w.status("01", amount=AMOUNT))
     clock.to(order.valid_up_to + timedelta(minutes=6))
     tasks.sync_stale()
     clock.forward(days=7, minutes=1)
     tasks.sync_stale()
     assert fresh(order).next_sync_at is None
-    questions = len(dana.bodies(QUERY_PATH))
+    queries = len(dana.bodies(QUERY_PATH))
     tasks.sync_stale()
-    assert len(dana.bodies(QUERY_PATH)) == questions
+    assert len(dana.bodies(QUERY_PATH)) == queries
 
 
 def test_another_order_under_our_reference_is_never_cancelled(dana: Wire, clock: Clock) -> None:
@@ -243,7 +243,7 @@ def test_without_an_earlier_attempt_it_is_a_refusal_at_once(dana: Wire, clock: C
     cancel_request = services.cancel_order(order)
     tasks.cancel_order(cancel_request.pk)
     assert fresh_cancel(cancel_request).status == "failed"
-    assert len(dana.bodies(QUERY_PATH)) == 1, "only the question that made it paid"
+    assert len(dana.bodies(QUERY_PATH)) == 1, "only the query that made it paid"
 
 
 def test_a_dead_workers_attempt_counts_as_one_whose_end_nobody_saw(dana: Wire, clock: Clock) -> None:
@@ -310,7 +310,7 @@ def test_the_lost_replies_end_in_success_and_staff_never_saw_failed(dana: Wire, 
 
 
 @pytest.mark.parametrize("echo", REFUSALS_OF_CANCEL)
-def test_a_refusal_that_no_question_settles_is_given_up_in_its_time(dana: Wire, clock: Clock, echo: str) -> None:
+def test_a_refusal_that_no_query_settles_is_given_up_in_its_time(dana: Wire, clock: Clock, echo: str) -> None:
     cancel_request = cancel_twice(dana, clock, w.hang_up, w.code(echo), w.hang_up)
     clock.to(cancel_request.give_up_at)
     tasks.retry_due()

@@ -198,7 +198,7 @@ def test_an_odd_retry_after_does_no_harm(dana: Wire, clock: Clock, retry_after: 
 
 
 @pytest.mark.parametrize("code", ["2025700", "4295700", "5005701"])
-def test_a_cancel_still_pending_after_its_time_is_settled_by_a_question(dana: Wire, clock: Clock, code: str) -> None:
+def test_a_cancel_still_pending_after_its_time_is_settled_by_a_query(dana: Wire, clock: Clock, code: str) -> None:
     order = paid_order(dana)
     dana.play(w.code(code))
     cancel_request = services.cancel_order(order)
@@ -211,7 +211,7 @@ def test_a_cancel_still_pending_after_its_time_is_settled_by_a_question(dana: Wi
 
 
 @pytest.mark.parametrize("answer", [w.status("00"), w.hang_up, w.code("5005501")], ids=["00", "no reply", "5005501"])
-def test_a_cancel_still_open_after_that_question_is_aborted(dana: Wire, clock: Clock, answer: w.Act) -> None:
+def test_a_cancel_still_open_after_that_query_is_aborted(dana: Wire, clock: Clock, answer: w.Act) -> None:
     order = paid_order(dana)
     dana.play(w.code("2025700"))
     cancel_request = services.cancel_order(order)

@@ -175,7 +175,7 @@ def overdue_signal() -> None:
     OutboxEvent.objects.create(name="order_paid", order=settled_order(), due_at=timezone.now() - timedelta(minutes=11))
 
 
-def overdue_question() -> None:
+def overdue_query() -> None:
     settled_order(next_sync_at=timezone.now() - timedelta(minutes=31))
 
 
@@ -220,7 +220,7 @@ REDS: list[tuple[Callable[[], None], str, str]] = [
     (overdue_cancel, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_refund, "queues", "1 due, the oldest for 11\xa0minutes."),
     (overdue_signal, "queues", "1 due, the oldest for 11\xa0minutes."),
-    (overdue_question, "queues", "1 due, the oldest for 31\xa0minutes."),
+    (overdue_query, "queues", "1 due, the oldest for 31\xa0minutes."),
     (overdue_end, "queues", "1 due, the oldest for 36\xa0minutes."),
     (failing_receiver, "receivers", "A receiver of order_paid fails: 1 not told"),
     (unusable_account, "attention", "1 need a person to look: order.account."),
@@ -449,7 +449,7 @@ FINDS: list[tuple[Callable[[], QuerySet[Any]], str]] = [
     (lambda: findings.QUEUES["cancels"].find(timezone.now()), "dana_cancel_due"),
     (lambda: findings.QUEUES["refunds"].find(timezone.now()), "dana_refund_due"),
     (lambda: findings.QUEUES["signals"].find(timezone.now()), "dana_outbox_due"),
-    (lambda: findings.QUEUES["questions"].find(timezone.now()), "dana_order_sync_due"),
+    (lambda: findings.QUEUES["queries"].find(timezone.now()), "dana_order_sync_due"),
     (lambda: findings.QUEUES["unanswered"].find(timezone.now()), "dana_order_unanswered"),
     (lambda: findings.with_attention(Order, "conflict"), "dana_order_attention"),
     (lambda: findings.with_attention(CancelRequest, "refused"), "dana_cancel_attention"),

@@ -482,9 +482,7 @@ def test_a_late_answer_to_a_cancel_changes_nothing_but_closes_its_row(
 
 
 @pytest.mark.django_db
-def test_a_late_answer_to_a_question_changes_nothing_but_closes_its_row(
-    dana: Wire, late: Callable[[Order], None]
-) -> None:
+def test_a_late_answer_to_a_query_changes_nothing_but_closes_its_row(dana: Wire, late: Callable[[Order], None]) -> None:
     order = created_order(dana)
     dana.play(w.status("00", amount="15000.00"))
     late(order)
@@ -619,7 +617,7 @@ def test_a_cancel_whose_worker_died_is_repeated_and_its_echo_is_not_called_a_ref
 
 
 @pytest.mark.django_db
-def test_a_question_whose_worker_died_does_not_lock_the_order_for_ever(
+def test_a_query_whose_worker_died_does_not_lock_the_order_for_ever(
     dana: Wire, clock: Clock, dies: Callable[..., None]
 ) -> None:
     order = created_order(dana)

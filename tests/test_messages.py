@@ -253,10 +253,10 @@ def test_query_asks_for_what_works() -> None:
 
 
 def test_query_names_division_and_store() -> None:
-    question = QueryPayment(
+    query = QueryPayment(
         original_partner_reference_no="INV-1", merchant_id="M-1", sub_merchant_id="D-1", external_store_id="S-1"
     )
-    assert json.loads(question.body()) == {
+    assert json.loads(query.body()) == {
         "originalPartnerReferenceNo": "INV-1",
         "serviceCode": "54",
         "merchantId": "M-1",

@@ -69,7 +69,7 @@ def refresh(response: Any) -> str:
 
 
 @pytest.fixture
-def no_questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_queries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail if DANA was asked; noted and not raised, since a page survives an error in asking."""
     asked: list[int] = []
 
@@ -92,7 +92,7 @@ def test_an_unknown_order_is_not_found(client: Client, page: str) -> None:
 
 
 @pytest.mark.parametrize("load", [pay, come_back])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_it_is_never_cached_and_never_a_referrer(client: Client, load: Any) -> None:
     response = load(client, payable(payment_status="paid"))
     assert "no-store" in response["Cache-Control"]
@@ -133,7 +133,7 @@ def test_it_runs_outside_atomic_requests(client: Client, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("load", [pay, come_back])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_a_title_is_text(client: Client, load: Any) -> None:
     order = order_with(order_arguments={"title": "<script>alert(1)</script>"}, payment_status="paid")
     html = load(client, order).content.decode()
@@ -204,7 +204,7 @@ def test_its_files_load_nothing_either() -> None:
     ("static_url", "files"),
     [("static/", "'self'"), ("https://cdn.example/s/", "'self' https://cdn.example"), ("/s/", "'self'")],
 )
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_the_browser_is_told_to_run_nothing_else(client: Client, settings: Any, static_url: str, files: str) -> None:
     settings.STATIC_URL = static_url
     policy = pay(client, payable(payment_status="paid"))["Content-Security-Policy"]
@@ -215,7 +215,7 @@ def test_the_browser_is_told_to_run_nothing_else(client: Client, settings: Any, 
 
 
 @pytest.mark.parametrize("policy", ["default-src 'self'", None])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_a_shop_with_templates_of_its_own_sets_another_policy(policy: str | None) -> None:
     order = order_with(payment_status="paid")
     view = views.PayView.as_view(content_security_policy=policy)
@@ -228,7 +228,7 @@ ALL_STATES = [state for state in vars(states).values() if isinstance(state, stat
 
 @pytest.mark.parametrize("view", [views.PayView, views.ReturnView])
 @pytest.mark.parametrize("state", ALL_STATES, ids=lambda state: state.name)
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_every_state_has_a_plain_sentence(view: Any, state: states.State) -> None:
     order = order_with(create_status="success", payment_code="8578")
     page = view()
@@ -263,7 +263,7 @@ OVO = PayOption.ewallet("OVO", phone_number="081234567890")
     ],
 )
 @pytest.mark.parametrize("load", [pay, come_back])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_that_nothing_was_charged_is_said_where_it_is_known(
     client: Client, load: Any, fields: dict[str, Any], *, is_known: bool
 ) -> None:
@@ -271,7 +271,7 @@ def test_that_nothing_was_charged_is_said_where_it_is_known(
 
 
 @pytest.mark.parametrize(("language", "price"), [("id", "Rp15.000,00"), ("en", "Rp15,000.00")])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_it_speaks_the_buyers_language(client: Client, language: str, price: str) -> None:
     response = pay(client, payable(payment_status="paid"), headers={"Accept-Language": language})
     html = response.content.decode()
@@ -282,7 +282,7 @@ def test_it_speaks_the_buyers_language(client: Client, language: str, price: str
 
 
 @pytest.mark.parametrize("load", [pay, come_back])
-def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_questions: None) -> None:
+def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_queries: None) -> None:
     order = payable(payment_status="paid")
     settings.DANA = account_with(SHOP_NAME="Kopi & Kawan")
     html = load(client, order).content.decode()
@@ -294,7 +294,7 @@ def test_the_shop_is_named(client: Client, settings: Any, load: Any, no_question
     assert '<header class="shop">' not in html
 
 
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_a_buyer_goes_back_into_the_app_while_the_account_allows_it(client: Client, settings: Any) -> None:
     settings.DANA = account_with(RETURN_SCHEMES=["shopapp"])
     order = payable(payment_status="paid", return_url="shopapp://orders/7")
@@ -305,7 +305,7 @@ def test_a_buyer_goes_back_into_the_app_while_the_account_allows_it(client: Clie
     assert "shopapp:" not in come_back(client, order).content.decode()
 
 
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_another_currency_is_named(client: Client) -> None:
     order = order_with(order_arguments={"currency": "USD"}, payment_status="paid")
     assert "USD\xa015,000.00" in pay(client, order).content.decode()
@@ -454,7 +454,7 @@ def test_the_last_moment_to_pay_names_its_time_zone(client: Client, settings: An
     assert 'data-seconds-left="1800"' in html or 'data-seconds-left="1799"' in html
 
 
-def test_the_pay_page_does_not_ask_dana_where_the_return_page_will(client: Client, no_questions: None) -> None:
+def test_the_pay_page_does_not_ask_dana_where_the_return_page_will(client: Client, no_queries: None) -> None:
     pay(client, payable(payment_status="paying"))
     pay(client, with_code(VIRTUAL_ACCOUNT, "8578"))
 
@@ -595,7 +595,7 @@ def test_a_page_waits_for_dana_no_longer_than_its_own_time_out(
     assert time.monotonic() - began < 4
 
 
-def test_so_many_questions_at_once_and_no_more(client: Client, dana: Wire) -> None:
+def test_so_many_queries_at_once_and_no_more(client: Client, dana: Wire) -> None:
     order = created_order(dana)
     for _ in range(asking.ASK_AT_ONCE):
         assert asking._asking.acquire(blocking=False)
@@ -638,7 +638,7 @@ def test_who_has_not_paid_yet_finds_the_way(client: Client, dana: Wire) -> None:
     assert f'href="/dana/pay/{order.public_id}/"' in come_back(client, order).content.decode()
 
 
-def test_a_look_at_the_headers_asks_nobody(client: Client, no_questions: None) -> None:
+def test_a_look_at_the_headers_asks_nobody(client: Client, no_queries: None) -> None:
     assert client.head(f"/dana/return/{payable().public_id}/").status_code == 200
 
 
@@ -653,7 +653,7 @@ def test_a_look_at_the_headers_asks_nobody(client: Client, no_questions: None) -
         {**SUCCESS, "payment_status": "paid", "needs_attention": "conflict"},
     ],
 )
-def test_it_asks_only_where_the_buyer_may_have_paid(client: Client, fields: dict[str, Any], no_questions: None) -> None:
+def test_it_asks_only_where_the_buyer_may_have_paid(client: Client, fields: dict[str, Any], no_queries: None) -> None:
     come_back(client, order_with(**fields))
 
 
@@ -699,7 +699,7 @@ def test_after_good_news_it_leads_back_to_the_shop(client: Client, dana: Wire) -
 
 
 @pytest.mark.parametrize("fields", [{"payment_status": "cancelled"}, {"payment_status": "expired"}, SUCCESS])
-@pytest.mark.usefixtures("no_questions")
+@pytest.mark.usefixtures("no_queries")
 def test_it_leads_nobody_away_from_bad_news(client: Client, fields: dict[str, Any]) -> None:
     response = come_back(client, order_with(order_arguments={"return_url": SHOP}, **fields))
     assert refresh(response) == ""
@@ -727,7 +727,7 @@ def test_without_an_address_it_stays(client: Client, dana: Wire) -> None:
 @pytest.mark.parametrize("prefix", ["/", "/shop/"])
 @pytest.mark.parametrize("fields", [{}, {"payment_status": "paid"}, {"payment_status": "expired"}])
 def test_there_is_always_a_way_back_to_the_shop(
-    client: Client, load: Any, prefix: str, fields: dict[str, Any], no_questions: None
+    client: Client, load: Any, prefix: str, fields: dict[str, Any], no_queries: None
 ) -> None:
     order = order_with(**fields)
     with override_script_prefix(prefix):

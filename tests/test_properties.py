@@ -28,7 +28,7 @@ SERIES = 3
 
 
 class Scripted:
-    """Answers one operation from a list of rows, then with success; questions from the books."""
+    """Answers one operation from a list of rows, then with success; queries from the books."""
 
     def __init__(self, path: str, rows: list[str], success: str, latest: str) -> None:
         self._path, self._rows, self._success, self._latest = path, iter(rows), success, latest
@@ -84,10 +84,10 @@ def sweeps(row: Order | CancelRequest, traveller: time_machine.Traveller) -> Ite
         tasks.sync_stale()
         row.refresh_from_db()
         order = row if isinstance(row, Order) else fresh(row.order)
-        # where the address is lost, the next question is about the payment, after its time
+        # where the address is lost, the next query is about the payment, after its time
         is_over = order.needs_attention == "no_address" or order.create_status == "failed"
-        question = None if is_over else order.next_sync_at
-        moments = [moment for moment in (row.next_attempt_at, question) if moment]
+        query = None if is_over else order.next_sync_at
+        moments = [moment for moment in (row.next_attempt_at, query) if moment]
         if not moments:
             return
         yield

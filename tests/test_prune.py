@@ -135,7 +135,7 @@ UNSETTLED: dict[str, Callable[[], Order]] = {
         create_status="failed", payment_status="none", next_attempt_at=later(days=1)
     ),
     "needs attention": lambda: settled_order(needs_attention="paid_after_closed"),
-    "a question is due": lambda: settled_order(next_sync_at=later(days=1)),
+    "a query is due": lambda: settled_order(next_sync_at=later(days=1)),
     "a call is under way": lambda: settled_order(lease_token=uuid.uuid4(), lease_until=later(days=100)),
 }
 

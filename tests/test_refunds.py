@@ -463,7 +463,7 @@ def test_two_refunds_of_unknown_end_are_told_apart_or_left_open(dana: Wire, cloc
 
 
 @pytest.mark.parametrize("code", ["2025800", "4295800", "5005801"])
-def test_what_is_pending_at_the_end_of_its_time_is_settled_by_a_question(dana: Wire, clock: Clock, code: str) -> None:
+def test_what_is_pending_at_the_end_of_its_time_is_settled_by_a_query(dana: Wire, clock: Clock, code: str) -> None:
     order = paid_order(dana)
     dana.play(w.code(code))
     refund_request = refund(order)
@@ -475,7 +475,7 @@ def test_what_is_pending_at_the_end_of_its_time_is_settled_by_a_question(dana: W
 
 
 @pytest.mark.parametrize("answer", [w.status("00"), w.hang_up, w.code("5005501")], ids=["00", "no reply", "5005501"])
-def test_what_that_question_leaves_open_stays_pending_and_needs_attention(
+def test_what_that_query_leaves_open_stays_pending_and_needs_attention(
     dana: Wire, clock: Clock, told: list[str], answer: Act
 ) -> None:
     order = paid_order(dana)
@@ -708,7 +708,7 @@ def test_a_worker_that_dies_at_every_attempt_ends_the_series_as_no_reply(
     assert len(dana.bodies(REFUND_PATH)) == 3
 
 
-def test_an_answer_whose_lease_was_lost_is_learned_by_a_question_and_counted_once(
+def test_an_answer_whose_lease_was_lost_is_learned_by_a_query_and_counted_once(
     dana: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = paid_order(dana)

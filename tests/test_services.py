@@ -201,11 +201,11 @@ def test_an_account_that_cannot_be_used_needs_attention_until_it_can(
     assert (order.create_status, order.needs_attention) == ("success", "")
 
 
-@pytest.mark.parametrize("lost", ["the question", "the create"])
+@pytest.mark.parametrize("lost", ["the query", "the create"])
 def test_an_order_whose_account_could_not_be_used_is_asked_about_once_it_can(
     dana: Wire, clock: Clock, settings: Any, lost: str
 ) -> None:
-    order = created_order(dana) if lost == "the question" else new_order()
+    order = created_order(dana) if lost == "the query" else new_order()
     good = settings.DANA
     settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY="")
     clock.to(order.valid_up_to + timedelta(minutes=6))
@@ -472,7 +472,7 @@ def test_retry_cancel_while_another_is_unfinished_is_refused(dana: Wire) -> None
         services.retry_cancel(first)
 
 
-def test_stop_retrying_a_pending_create_leaves_its_end_to_a_question(dana: Wire, clock: Clock) -> None:
+def test_stop_retrying_a_pending_create_leaves_its_end_to_a_query(dana: Wire, clock: Clock) -> None:
     dana.play(w.code("5005401"))
     order = new_order()
     tasks.create_order(order.pk)
@@ -523,7 +523,7 @@ def test_a_person_can_mark_a_refused_cancel_as_looked_at(dana: Wire) -> None:
     assert fresh_cancel(request).needs_attention == ""
 
 
-def test_marking_an_order_as_looked_at_ends_the_questions(dana: Wire) -> None:
+def test_marking_an_order_as_looked_at_ends_the_queries(dana: Wire) -> None:
     order = created_order(dana)
     Order.objects.filter(pk=order.pk).update(needs_attention="amount_differs", next_sync_at=timezone.now())
     services.clear_attention(order)

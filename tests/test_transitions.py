@@ -1,4 +1,4 @@
-"""What each fact does to an order and its cancels: every line of the design's table, and the timelines it implies."""
+"""The state transitions of an order and its cancels, and the timelines that follow from them."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -287,7 +287,7 @@ def test_01_of_a_pending_create_lets_the_create_go_on_for_its_address(dana: Wire
 
 
 @pytest.mark.parametrize("code", ["4005401", "5005400"])
-def test_a_refusal_after_a_question_proved_the_order_does_not_weaken_it(
+def test_a_refusal_after_a_query_proved_the_order_does_not_weaken_it(
     dana: Wire, clock: Clock, told: list[str], code: str
 ) -> None:
     dana.play(w.code("5005401"))
@@ -532,7 +532,7 @@ def test_a_cancel_sent_again_while_its_time_runs_out_is_not_given_up(
     assert cancel_request.next_attempt_at
 
 
-# -- questions ----------------------------------------------------------------------------------------------------
+# -- queries ----------------------------------------------------------------------------------------------------
 
 
 def test_an_answer_that_is_older_than_a_fact_is_not_applied(dana: Wire, clock: Clock) -> None:
@@ -551,7 +551,7 @@ def test_an_answer_that_is_older_than_a_fact_is_not_applied(dana: Wire, clock: C
     assert order.next_sync_at, "it is asked again"
 
 
-def test_questions_about_what_is_unsettled_end_after_seven_days(dana: Wire, clock: Clock) -> None:
+def test_queries_about_what_is_unsettled_end_after_seven_days(dana: Wire, clock: Clock) -> None:
     order = created_order(dana)
     dana.play(w.code("5005501"))
     clock.to(order.valid_up_to + timedelta(minutes=5))
@@ -563,11 +563,11 @@ def test_questions_about_what_is_unsettled_end_after_seven_days(dana: Wire, cloc
         clock.to(order.next_sync_at)
     assert order.needs_attention == "unsettled"
     assert timedelta(days=6, hours=22) < timezone.now() - order.valid_up_to < timedelta(days=7, hours=2)
-    questions = len(dana.bodies(QUERY_PATH))
+    queries = len(dana.bodies(QUERY_PATH))
     tasks.sync_stale()
     clock.forward(days=1)
     tasks.sync_stale()
-    assert len(dana.bodies(QUERY_PATH)) == questions
+    assert len(dana.bodies(QUERY_PATH)) == queries
     # a person asks, and DANA answers at last
     order = asked(dana, order, w.status("00", amount="15000.00"))
     assert (order.payment_status, order.needs_attention) == ("paid", "")
@@ -612,7 +612,7 @@ def test_the_paid_orders_of_an_unusable_account_hold_up_no_others(dana: Wire, cl
     assert fresh(order).payment_status == "cancelled"
 
 
-def test_a_notification_settles_what_no_question_could(dana: Wire, clock: Clock) -> None:
+def test_a_notification_settles_what_no_query_could(dana: Wire, clock: Clock) -> None:
     order = created_order(dana)
     Order.objects.update(needs_attention="unsettled", unsettled_since=timezone.now() - timedelta(days=8))
     order = notified(order, "00")

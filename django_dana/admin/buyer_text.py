@@ -56,7 +56,10 @@ def _text(summary: Summary) -> str:
         "paid": _moment(order.paid_at) if order.paid_at else "",
         "until": _moment(order.valid_up_to),
         "back": price(order.refunded_amount, order.currency),
+        "asked": price(summary.request.amount, order.currency) if summary.request else "",
     }
+    if summary.code in _PART_TEXTS and summary.request and summary.request.amount < order.amount:
+        return _part_under_way() % facts
     write = _PAID_TEXTS.get(summary.code, _in_review) if order.paid_at else _TEXTS.get(summary.code, _in_review)
     return write() % facts
 
@@ -84,6 +87,13 @@ def _refund_under_way() -> str:
     return gettext(
         "Your payment of %(amount)s for %(title)s arrived on %(paid)s. We have asked DANA to give it back; it is not "
         "confirmed yet. We will write to you when it is."
+    )
+
+
+def _part_under_way() -> str:
+    return gettext(
+        "Your payment of %(amount)s for %(title)s arrived on %(paid)s. We have asked DANA to give %(asked)s of it "
+        "back; it is not confirmed yet. We will write to you when it is."
     )
 
 
@@ -133,6 +143,8 @@ def _in_review() -> str:
     )
 
 
+#: Where the text of a part differs.
+_PART_TEXTS: Final = ("refund_under_way", "refund_refused_for_now", "refund_unknown", "refund_not_done")
 _PAID_TEXTS: Final[dict[str, Callable[[], str]]] = {
     "paid": _paid,
     "partly_given_back": _partly_given_back,

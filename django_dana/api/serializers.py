@@ -277,7 +277,7 @@ class _RequestOutput(serializers.Serializer[Any]):
 
 
 class CancelRequestOutput(_RequestOutput):
-    """One wish to cancel an order."""
+    """One request to cancel an order."""
 
     url = Address("django_dana_api:cancel-request", "pk")
     status = _choice(CancelRequest.Status.choices)
@@ -287,7 +287,7 @@ class CancelRequestOutput(_RequestOutput):
 
 
 class RefundRequestOutput(_RequestOutput):
-    """One wish to give part or all of a payment back."""
+    """One request to give part or all of a payment back."""
 
     url = Address("django_dana_api:refund-request", "pk")
     status = _choice(RefundRequest.Status.choices)

@@ -244,7 +244,7 @@ QUEUES: Final[Mapping[str, Queue]] = {
         "order__account",
         "due_at",
     ),
-    "questions": Queue(
+    "queries": Queue(
         lambda now: Order.objects.filter(next_sync_at__lte=now).order_by("next_sync_at"),
         "account",
         "next_sync_at",

@@ -1,4 +1,4 @@
-"""One wish to cancel an order."""
+"""Requests to cancel an order."""
 
 from django.db import models
 from django.utils.translation import gettext
@@ -10,7 +10,7 @@ from django_dana.protocol import operations
 
 
 class CancelRequest(OrderRequest):
-    """One wish to cancel an order, which gives the money back where it was paid."""
+    """One request to cancel an order, which gives the money back where it was paid."""
 
     operation = operations.CANCEL_ORDER
 

@@ -1,4 +1,4 @@
-"""What every wish has in common that is sent to DANA, tried again and concluded."""
+"""What everything has in common that is sent to DANA, tried again and concluded."""
 
 from datetime import datetime
 from typing import ClassVar

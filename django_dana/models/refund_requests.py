@@ -1,4 +1,4 @@
-"""One wish to give money back by Refund Order."""
+"""Requests to give money back by Refund Order."""
 
 import secrets
 
@@ -18,7 +18,7 @@ def new_refund_number() -> str:
 
 
 class RefundRequest(OrderRequest):
-    """One wish to give part or all of a payment back."""
+    """One request to give part or all of a payment back."""
 
     operation = operations.REFUND_ORDER
 

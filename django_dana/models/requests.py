@@ -1,4 +1,4 @@
-"""What every wish about an order has in common: who asks DANA for what, why, and until when."""
+"""What every request about an order has in common: who asks DANA for what, why, and until when."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -25,7 +25,7 @@ class OrderRequestQuerySet(models.QuerySet[RequestT]):
 
 
 class OrderRequest(OutboundRequest):
-    """One wish about an order that exists: a call of its own, tried again on a schedule of its own.
+    """One request about an order that exists: a call of its own, tried again on a schedule of its own.
 
     A model of this kind also has ``order`` (related as ``cancel_requests``, by its operation's key), ``status`` with
     ``new``, ``success``, ``pending`` and ``failed``, ``needs_attention`` and ``unfinished``.

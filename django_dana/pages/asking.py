@@ -12,7 +12,7 @@ from django_dana.models import Order
 
 logger = logging.getLogger(__name__)
 
-#: So many questions of buyers run at once in a process; the next buyer is told what is known. So a DANA that hangs
+#: So many queries of buyers run at once in a process; the next buyer is told what is known. So a DANA that hangs
 #: takes no more threads than this from the shop.
 ASK_AT_ONCE: Final = 4
 

@@ -72,7 +72,7 @@ class CreateOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelOrder:
-    """The wish to cancel a whole order. Empty optional fields are left out; additionalInfo is always sent."""
+    """The body of Cancel Order. Empty optional fields are left out; additionalInfo is always sent."""
 
     original_partner_reference_no: str
     merchant_id: str
@@ -101,7 +101,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
-    """The wish to give part or all of a payment back. Empty optional fields are left out."""
+    """The body of Refund Order, which gives part or all of a payment back. Empty optional fields are left out."""
 
     original_partner_reference_no: str
     merchant_id: str
@@ -130,7 +130,7 @@ class RefundOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryPayment:
-    """The question of what became of an order."""
+    """The body of Query Payment."""
 
     original_partner_reference_no: str
     merchant_id: str

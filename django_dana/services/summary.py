@@ -101,6 +101,7 @@ class Summary:
     Attributes:
         order: the order.
         requests: its cancel and refund requests, oldest first.
+        request: the one of them that the state is about, or None.
         code: a stable name of the state, for programs.
         badge: the state in two or three words.
         tone: how it looks.
@@ -115,6 +116,7 @@ class Summary:
         self.requests = requests
         self.now = now
         self._standing = _standing(order, requests, now)
+        self.request = self._standing.request
         self.code = self._standing.code
         self.badge = str(self._standing.badge)
         self.tone = self._standing.tone
@@ -135,15 +137,14 @@ class Summary:
     @property
     def waits_since(self) -> datetime:
         """Since when it stands like this: since the request that it is about was asked for, or the last change."""
-        request = self._standing.request
-        return request.created_at if request else self.order.updated_at
+        return self.request.created_at if self.request else self.order.updated_at
 
     @property
     def cancel_until(self) -> datetime | None:
         """Until when DANA cancels the paid order, as far as its pages say."""
         order = self.order
-        is_paid = order.paid_at and order.payment_status == Order.PaymentStatus.PAID
-        return order.paid_at + timing.CANCEL_WINDOW if is_paid and order.paid_at else None
+        is_whole = order.payment_status == Order.PaymentStatus.PAID and not order.refunded_amount
+        return order.paid_at + timing.CANCEL_WINDOW if is_whole and order.paid_at else None
 
     @cached_property
     def acts(self) -> list[Act]:

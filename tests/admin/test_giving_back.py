@@ -63,6 +63,7 @@ def test_a_part_and_then_the_rest_are_refunds_and_then_nothing_is_left(staff: Cl
     assert "Refund of Rp6,000.00 asked for by clerk" in html
     assert "Do not refund by other means." in html
     assert "Do not deliver" not in html
+    assert "We have asked DANA to give Rp6,000.00 of it back; it is not confirmed yet." in html
 
     dana.play(w.code("2005800"))
     gateway.attempt(RefundRequest, part.pk)
@@ -70,6 +71,8 @@ def test_a_part_and_then_the_rest_are_refunds_and_then_nothing_is_left(staff: Cl
     assert response.context["summary"].badge == "partly given back"
     figures = {str(label): value for label, value in response.context["figures"]}
     assert (figures["Given back"], figures["Still with us"]) == ("Rp6,000.00", "Rp9,000.00")
+    assert "Can be cancelled until" not in figures
+    assert "We have given Rp6,000.00 of it back to you" in text(response)
     html = text(staff.get(page(order, "give-back")))
     assert "Part of this order was refunded already, so the rest is refunded." in html
     assert "All of it, Rp9,000.00" in html

@@ -98,7 +98,7 @@ def test_dana_is_not_asked_where_it_knows_no_more(monkeypatch: pytest.MonkeyPatc
     assert asked == []
 
 
-def test_a_question_that_fails_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_that_fails_leaves_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any, **options: Any) -> None:
         raise ZeroDivisionError
 

@@ -58,9 +58,9 @@ class Visit:
         return path
 
 
-def be_a_phone(browser: webdriver.Chrome, *, width: int = 360, height: int = 740) -> None:
-    """Show pages as on a phone."""
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
+def be_a_phone(browser: webdriver.Chrome, *, width: int = 360, height: int = 740, is_phone: bool = True) -> None:
+    """Show pages as on a phone, or on a screen of this size."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 2 if is_phone else 1, "mobile": is_phone}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
@@ -70,7 +70,7 @@ def prefer(browser: webdriver.Chrome, *, scheme: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
-def complaints(browser: webdriver.Chrome, within: str = "html") -> list[str]:
+def complaints(browser: webdriver.Chrome, within: str | dict[str, Any] = "html") -> list[str]:
     """Return what axe-core finds serious or critical on the page, each with the place."""
     browser.execute_script((resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
     found: dict[str, Any] = browser.execute_async_script(
