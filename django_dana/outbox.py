@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db.models import Q
 from django.utils import timezone
 
 from django_dana import signals, timing
@@ -25,14 +24,36 @@ def send_due(order_id: int | None) -> None:
     Args:
         order_id: the order; None for what is about no order, where nothing holds back anything.
     """
-    is_about = Q(order=order_id) if order_id is not None else Q(order=None)
-    of_order = OutboxEvent.objects.filter(is_about).select_related(*_ABOUT)
-    while event := of_order.due(timezone.now()).first():
-        earlier = of_order.filter(pk__lt=event.pk, attempts__lte=1, error="")
-        being_sent = order_id is not None and earlier.exists()
-        if being_sent or not _claim(event):
+    while event := _next(order_id):
+        if not _is_heard(event):
+            # no receiver can fail or hang, so there is no attempt to note
+            event.delete()
+        elif _claim(event):
+            _send(event)
+        else:
             return
-        _send(event)
+
+
+def _next(order_id: int | None) -> OutboxEvent | None:
+    """Return the oldest event that is due, unless an older one is being sent for the first time."""
+    now = timezone.now()
+    events = OutboxEvent.objects.select_related(*_ABOUT).order_by("pk")
+    if order_id is None:
+        return events.filter(order=None).due(now).first()
+    for event in events.filter(order=order_id):
+        if event.due_at <= now:
+            return event
+        if event.attempts <= 1 and not event.error:
+            return None
+    return None
+
+
+def _is_heard(event: OutboxEvent) -> bool:
+    return signals.BY_NAME[event.name].has_listeners(_sender(event))
+
+
+def _sender(event: OutboxEvent) -> type[Order | Notification]:
+    return Order if event.order_id else Notification
 
 
 def _claim(event: OutboxEvent) -> bool:
@@ -52,8 +73,7 @@ def _retry_delay(event: OutboxEvent) -> timedelta:
 
 def _send(event: OutboxEvent) -> None:
     arguments: dict[str, Any] = {name: row for name in _ABOUT if (row := getattr(event, name)) is not None}
-    sender = Order if event.order is not None else Notification
-    answers = signals.BY_NAME[event.name].send_robust(sender=sender, **arguments)
+    answers = signals.BY_NAME[event.name].send_robust(sender=_sender(event), **arguments)
     errors = [(receiver, answer) for receiver, answer in answers if isinstance(answer, Exception)]
     if not errors:
         event.delete()

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -58,13 +57,9 @@ class Transport:
 
     def __init__(self, *, proxy: Secret | str | None) -> None:
         address, authorization = _without_password(Secret(proxy)) if proxy else (None, None)
-        self._session = requests.Session()
-        # proxies and netrc of the environment are not read: the account's PROXY is the one place
-        self._session.trust_env = False
-        self._session.proxies = {"http": address, "https": address} if address else {}
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _DeadlineAdapter(authorization))
+        self._proxies = {"http": address, "https": address} if address else {}
+        # without a session, which would read proxies and netrc of the environment, keep cookies and follow redirects
+        self._adapter = _DeadlineAdapter(authorization)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> RawReply:
         """Send exactly these bytes, once, and return the whole reply.
@@ -73,20 +68,18 @@ class Transport:
 
         Raises:
             NoReply: no whole reply came within the time-out.
-            UnexpectedReply: the reply is longer than MAX_REPLY_BYTES.
+            UnexpectedReply: the reply is longer than MAX_REPLY_BYTES, or encoded.
         """
+        request = requests.PreparedRequest()
         try:
+            request.prepare(method="POST", url=url, headers=headers, data=body)
             with (
                 _deadline_in(timeout),
-                self._session.post(
-                    url,
-                    data=body,
-                    headers=dict(headers),
-                    timeout=timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
+                self._adapter.send(request, stream=True, timeout=timeout, proxies=self._proxies) as response,
             ):
+                if encoding := response.headers.get("Content-Encoding"):
+                    # we ask for none, and a few bytes of one can become any number
+                    raise UnexpectedReply(f"reply with Content-Encoding {encoding[:20]!r}", response.status_code)
                 content = _read(response.raw)
         except _NO_REPLY as error:
             # not from the error: the variables of its frames hold the headers for the proxy
@@ -101,7 +94,7 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
     """Read up to one byte more than allowed; what is cut short raises IncompleteRead."""
     content = bytearray()
     while len(content) <= MAX_REPLY_BYTES:
-        chunk = raw.read(MAX_REPLY_BYTES + 1 - len(content), decode_content=True)
+        chunk = raw.read(MAX_REPLY_BYTES + 1 - len(content), decode_content=False)
         if not chunk:
             break
         content += chunk

@@ -105,8 +105,10 @@ def _handle_safely(notification: Notification, proof: Proof, acceptance_test: Ac
 def find_order(*, merchant_id: str, partner_reference_no: str) -> Order | None:
     """Return the order that a message names, or None."""
     exact = (merchant_id, partner_reference_no)
+    # what it says else is read under its lock
+    orders = Order.objects.only("merchant_id", "partner_reference_no", "account", "environment")
     # Some collations find "inv-1" for "INV-1"; DANA does not.
-    candidates = Order.objects.filter(merchant_id=merchant_id, partner_reference_no=partner_reference_no)
+    candidates = orders.filter(merchant_id=merchant_id, partner_reference_no=partner_reference_no)
     return next((order for order in candidates if (order.merchant_id, order.partner_reference_no) == exact), None)
 
 

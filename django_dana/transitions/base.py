@@ -143,7 +143,8 @@ class LockedOrder:
         for row in (self.order, *(request for loaded in self._requests.values() for request in loaded)):
             if changed := self._changed_fields(row):
                 row.save(update_fields=[*changed, "updated_at"])
-        OutboxEvent.objects.bulk_create(self._events)
+        for event in self._events:
+            event.save(force_insert=True)
 
     def announce(self, name: str, request: OutboundRequest | None = None) -> None:
         """Have the shop hear a signal."""

@@ -85,9 +85,12 @@ def _state(locked: LockedOrder, report: StatusReport) -> PaymentState | None:
 
 
 def _verdict(locked: LockedOrder, column: Said, *, by_query: bool) -> Verdict:
-    return verdicts.verdict(
-        verdicts.known(locked.order), column, by_query=by_query, cancel_may_have_acted=locked.cancel_may_have_acted
+    known = verdicts.known(locked.order)
+    verdict, after_cancel = (
+        verdicts.verdict(known, column, by_query=by_query, cancel_may_have_acted=acted) for acted in (False, True)
     )
+    # the database is asked about cancels only where they make a difference: for a payment they make none
+    return after_cancel if verdict is not after_cancel and locked.cancel_may_have_acted else verdict
 
 
 def _amount_differs(order: Order, report: StatusReport) -> bool:

@@ -54,7 +54,9 @@ class Setup:
             "DJANGO_SETTINGS_MODULE": "tests.settings",
         }
 
-    def start_worker(self, name: str, *more: str, concurrency: int = 2) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, name: str, *more: str, concurrency: int = 2, app: str = "tests.services.worker_app"
+    ) -> subprocess.Popen[bytes]:
         """Start a worker, with more options, and wait until it is ready."""
         options = ["--pool", "prefork", "--concurrency", str(concurrency), "--hostname", f"{name}@%h"]
         quiet = [
@@ -66,8 +68,8 @@ class Setup:
             "--queues",
             self.queue,
         ]
-        app = ["celery", "-A", "tests.services.worker_app", "worker"]
-        process = self.start(name, *app, *options, *quiet, *more)
+        worker = ["celery", "-A", app, "worker"]
+        process = self.start(name, *worker, *options, *quiet, *more)
         _wait_until_ready(process, self.log(name))
         return process
 
