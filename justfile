@@ -39,6 +39,11 @@ docs:
     {{ python }} -m tests.rules_page > docs/rules.rst
     .venv/bin/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
+# the pictures in docs/staff, from what the browser tests see
+pictures:
+    .venv/bin/pytest --services -n 0 tests/browser/test_staff.py
+    {{ python }} -m tests.browser.pictures
+
 # a shop, a worker and a whole DANA on this machine
 demo *arguments:
     {{ python }} example_project/manage.py demo {{ arguments }}

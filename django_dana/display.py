@@ -1,5 +1,6 @@
-"""How amounts, times and payment methods are shown to people: staff and buyers alike."""
+"""How amounts, times, payment methods and foreign texts are shown to people: staff and buyers alike."""
 
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -12,6 +13,9 @@ from django_dana.protocol import payment_methods
 from django_dana.protocol.payment_methods import ShownAs
 
 _SIGNS: Final = {"IDR": "Rp"}
+
+#: With these, also as East Asian spreadsheets write them, a cell begins that is calculated.
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def price(amount: Decimal, currency: str) -> str:
@@ -39,3 +43,20 @@ def payment_method(pay_method: str, pay_option: str) -> str:
     if method.shown_as is ShownAs.VIRTUAL_ACCOUNT:
         return _("%(bank)s virtual account") % {"bank": method.name}
     return method.name
+
+
+def one_line(text: str) -> str:
+    """Return a text that somebody else wrote without what a terminal would obey or hide, on one line."""
+    return "".join(_shown(character) for character in text)
+
+
+def csv_cell(value: object) -> str:
+    """Return a value so that no spreadsheet takes it for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -22,11 +22,13 @@ from django_dana import conf, timing
 from django_dana.client import Client, Credentials, client_for
 from django_dana.conf import Account
 from django_dana.exceptions import UnknownAccount
+from django_dana.log_throttle import once_a_minute
 from django_dana.models import ApiCall, Order, OrderRequest
 from django_dana.models.evidence import MAX_KEPT
 from django_dana.protocol import operations, response_codes, signing
 from django_dana.protocol.messages import CallResult, QueryPayment, StatusReport
 from django_dana.protocol.operations import Operation
+from django_dana.protocol.response_codes import Rule
 from django_dana.transitions import OF_REQUEST, LockedOrder, creates, locked_order, payments, syncs
 
 logger = logging.getLogger(__name__)
@@ -226,7 +228,9 @@ def _context_for(order_id: int, *, is_workers: bool = True) -> _Context | None:
             return None
         # The text of an error from a vault might hold a secret; ours and Django's never do.
         ours = isinstance(error, UnknownAccount | ImproperlyConfigured | ValueError)
-        logger.error("No call to DANA for order %s: %s", order_id, error if ours else type(error).__name__)
+        reason = error if ours else type(error).__name__
+        cause = ("no call", order.account)
+        once_a_minute(logger, logging.ERROR, cause, "No call to DANA for order %s: %s", order_id, reason)
         syncs.account_unusable(order_id)
         return None
     return _Context(account, client)
@@ -295,7 +299,16 @@ def _send(operation: Operation, lease: _Lease, context: _Context, timeout: float
     row.http_status, row.error = result.http_status, result.error
     row.rule_code, row.response_code, row.response_message = result.rule.code, result.code, result.message[:255]
     row.response_body = result.text[:MAX_KEPT].replace("\x00", "\\x00")
+    if result.rule.blames_account:
+        _log_refusal_of_account(context.account, operation, result.rule)
     return result
+
+
+def _log_refusal_of_account(account: Account, operation: Operation, rule: Rule) -> None:
+    """Say that every payment of this account may be failing, which the rows of single orders do not show."""
+    cause = ("account refused", account.alias, rule.code)
+    message = "DANA refuses the account %s: %s (%s) to %s"
+    once_a_minute(logger, logging.ERROR, cause, message, account.alias, rule.code, rule.meaning, operation.name)
 
 
 #: The columns of a call that its end fills.
@@ -312,7 +325,8 @@ def _recording(order_id: int, lease: _Lease, context: _Context) -> Iterator[Lock
         lease.row.save(update_fields=_END_OF_CALL)
         order = locked.order
         if order.lease_token != lease.token:
-            logger.warning("The lease on order %s ran out before the answer was recorded", order.pk)
+            message = "The lease on order %s ran out before the answer was recorded"
+            once_a_minute(logger, logging.WARNING, "lease", message, order.pk)
             yield None
             return
         order.lease_token = order.lease_until = None

@@ -258,14 +258,16 @@ def _unlocked(found: QuerySet[Any, int]) -> list[int]:
 def _do(act: Callable[[int], None], pk: int) -> None:
     try:
         act(pk)
-    except (OperationalError, InterfaceError):
+    except (OperationalError, InterfaceError) as error:
         # one row that could not be serialized must not end the sweep; a database that is gone must
         if not connection.is_usable():
             raise
-        _note_failure(act, pk)
-    except Exception:  # noqa: BLE001  one broken row must not hold up the others
-        _note_failure(act, pk)
+        _note_failure(act, pk, error)
+    except Exception as error:  # noqa: BLE001  one broken row must not hold up the others
+        _note_failure(act, pk, error)
 
 
-def _note_failure(act: Callable[[int], None], pk: int) -> None:
-    logger.exception("The sweep failed at %s of row %s", getattr(act, "__name__", act), pk)
+def _note_failure(act: Callable[[int], None], pk: int, error: Exception) -> None:
+    name = getattr(act, "__name__", repr(act))
+    cause = ("sweep", name, type(error).__name__)
+    once_a_minute(logger, logging.ERROR, cause, "The sweep failed at %s of row %s", name, pk, error=error)

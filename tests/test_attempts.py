@@ -1,5 +1,6 @@
 """A series of attempts at the wire: what is repeated, how often, with which bytes, and how it ends."""
 
+import gzip
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ from django_dana import services, tasks
 from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import created_order, fresh, fresh_cancel, new_order
+from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order
 from tests.wire import CANCEL_PATH, CREATE_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,7 @@ UNEXPECTED: dict[str, Act] = {
     "invalid UTF-8": w.body(b'{"responseCode":"\xff"}'),
     "a key twice": w.body(b'{"responseCode":"2005400","responseCode":"4005400"}'),
     "ten megabytes": w.body(b"x" * 10_000_000),
+    "zipped": w.raw(w.http(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"})),
     "a redirect": w.raw(b"HTTP/1.1 302 Found\r\nLocation: /y\r\nContent-Length: 0\r\n\r\n"),
     "a code of another service": w.code("2005500", status=200),
     "an undefined 2xx code": w.code("2025499"),
@@ -113,11 +115,21 @@ def test_the_evidence_of_an_unexpected_reply_is_kept(dana: Wire, act: Act) -> No
 
 
 def test_a_refused_connection_is_an_attempt_too(clock: Clock, settings: Any) -> None:
-    from tests.factories import account_with
-
     settings.DANA = account_with(BASE_URL="http://127.0.0.1:9")
     states = run_series(new_order(), clock)
     assert [state.create_status for state in states] == ["new", "new", "pending"]
+
+
+@pytest.mark.parametrize("host", [f"{'a' * 70}.example", "a..example", "xn--" + "9" * 30, "\u0130" * 30])
+def test_a_host_whose_name_can_not_be_asked_for_leaves_no_open_call(clock: Clock, settings: Any, host: str) -> None:
+    settings.DANA = account_with(BASE_URL=f"http://{host}")
+    order = new_order()
+    tasks.create_order(order.pk)
+    call = order.api_calls.get()
+    assert call.duration_ms is not None
+    assert call.rule_code == "no_reply"
+    assert call.error
+    assert fresh(order).lease_token is None
 
 
 def test_a_success_in_the_second_attempt_ends_the_series(dana: Wire, clock: Clock) -> None:

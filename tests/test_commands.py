@@ -1,16 +1,18 @@
 """The commands for those who run the workers."""
 
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from django_dana import services, tasks
-from django_dana.models import ApiCall, Notification, Order
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import created_order, fresh, new_order, paid_order
+from tests.factories import created_order, fresh, new_order, order_with, paid_order
 from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +114,78 @@ def test_dana_explain_of_nothing_is_not_every_order_that_dana_has_not_named(dana
     new_order()
     with pytest.raises(CommandError, match=r"No order is called nothing\."):
         run("dana_explain", "")
+
+
+# -- what others wrote ------------------------------------------------------------------------------------------------
+
+#: Clears the screen, rings, hides what follows, turns the direction of writing, and fakes a line.
+EVIL = "a\x1b[2J\x07\x9b8m\u202e\u2028\r\nORDER PAID"
+
+
+def written_by_others() -> Order:
+    """Return an order every text of which somebody else chose."""
+    order = order_with(title=EVIL[:20], note=EVIL, response_message=EVIL, account=EVIL, needs_attention="conflict")
+    moment = order.created_at
+    CancelRequest.objects.create(
+        order=order, amount=order.amount, request_body="{}", reason=EVIL, give_up_at=moment, unfinished=None
+    )
+    ApiCall.objects.create(order=order, operation="create", external_id="1", started_at=moment, error=EVIL)
+    ApiCall.objects.create(
+        order=order,
+        operation="query",
+        external_id="2",
+        started_at=moment,
+        duration_ms=1,
+        response_code="2005500",
+        response_message=EVIL,
+    )
+    Notification.objects.create(order=order, verified=True, outcome="failed", error=EVIL)
+    OutboxEvent.objects.create(order=order, name="order_paid", error=EVIL, attempts=5)
+    return order
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["dana_explain", "REFERENCE"],
+        ["dana_inbox"],
+        ["dana_health"],
+        ["dana_health", "--json"],
+        ["dana_sync_stale", "--dry-run"],
+        ["dana_prune", "--dry-run"],
+    ],
+    ids=" ".join,
+)
+def test_no_command_prints_what_a_terminal_obeys(clock: Clock, command: list[str]) -> None:
+    order = written_by_others()
+    out = StringIO()
+    arguments = [order.partner_reference_no if argument == "REFERENCE" else argument for argument in command]
+    try:
+        call_command(*arguments, stdout=out, no_color=True)
+    except SystemExit:
+        assert command[0] == "dana_health"
+    text = out.getvalue()
+    assert text
+    assert [character for character in text if not character.isprintable() and character not in "\n\xa0"] == []
+    assert not any(line.startswith("ORDER PAID") for line in text.splitlines())
+
+
+def test_a_refusal_is_printed_as_plainly() -> None:
+    with pytest.raises(CommandError) as caught:
+        run("dana_explain", EVIL)
+    assert str(caught.value) == r"No order is called a\x1b[2J\x07\x9b8m\u202e\u2028\r\nORDER PAID."
+
+
+def test_colours_are_those_of_the_command_alone(dana: Wire) -> None:
+    out = StringIO()
+    with suppress(SystemExit):
+        call_command("dana_health", stdout=out, force_color=True)
+    assert "\x1b[" in out.getvalue()
+    assert EVIL not in out.getvalue()
+
+
+def test_the_inbox_is_mailed_as_plainly(clock: Clock, mailoutbox: Any) -> None:
+    written_by_others()
+    run("dana_inbox", "--mail", "staff@shop.example")
+    assert "\x1b" not in mailoutbox[0].body
+    assert "\nORDER PAID" not in mailoutbox[0].body

@@ -1,5 +1,6 @@
 """One bounded exchange, against a server on a real socket that misbehaves."""
 
+import gzip
 import pickle
 import socket
 import time
@@ -128,6 +129,17 @@ def test_a_reply_of_ten_megabytes_is_cut_off(wire: Wire) -> None:
     with pytest.raises(UnexpectedReply, match="longer than") as caught:
         post(wire)
     assert len(caught.value.text) == MAX_REPLY_BYTES
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity", "nonsense"])
+def test_an_encoded_reply_is_refused_before_anything_is_unpacked(wire: Wire, encoding: str) -> None:
+    bomb = gzip.compress(b" " * 10_000_000)
+    wire.play(w.raw(w.http(200, bomb, {"Content-Encoding": encoding}), reusable=True), w.body(b"{}"))
+    transport = Transport(proxy=None)
+    with pytest.raises(UnexpectedReply, match=f"Content-Encoding '{encoding}'") as caught:
+        post(wire, transport)
+    assert (caught.value.http_status, caught.value.text) == (200, "")
+    assert post(wire, transport).body == b"{}"
 
 
 def test_the_longest_reply_that_is_taken(wire: Wire) -> None:

@@ -20,6 +20,7 @@ from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.simulator import Behaviour, Merchant, Simulator
 from django_dana.uat import notifications, runner, scenarios
 from tests import keys
+from tests import wire as wires
 from tests.conftest import Clock
 from tests.factories import account_with, change, fresh, new_order
 from tests.notices import PARTNER_ID, assert_answer, compact, facts, notice, notify, send
@@ -205,6 +206,19 @@ def test_an_account_that_can_not_be_used_is_refused(
 
 def test_an_unknown_account_is_refused(tmp_path: Path) -> None:
     assert "no account 'other'" in play(tmp_path / "uat.csv", account="other")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\uff1d"])
+def test_the_table_calculates_nothing_that_dana_wrote(settings: Any, tmp_path: Path, start: str) -> None:
+    formula = f'{start}HYPERLINK("https://evil.example")'
+    with wires.serving() as wire:
+        settings.DANA = account_with(BASE_URL=wire.url, ATTEMPT_DELAYS=[0, 0])
+        wire.play(wires.code("5005400", responseMessage=formula))
+        play(tmp_path / "uat.csv", wait=0.0)
+    cells = [cell for row in table(tmp_path / "uat.csv").values() for cell in row.values()]
+    assert f"'{formula}" in cells
+    assert not any(cell.startswith(start) for cell in cells)
 
 
 def test_a_file_that_can_not_be_written_is_refused_before_any_call(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_dana.admin.giving_back import Choice, all_of, version_of
-from django_dana.display import price
+from django_dana.display import csv_cell, price
 from django_dana.models import Order
 from django_dana.services.summary import Summary, money_of, summarize
 
@@ -101,7 +101,7 @@ def _lines(orders: Iterable[Order]) -> Iterator[str]:
     yield "\ufeff"
     yield writer.writerow(_COLUMNS)
     for order in orders:
-        yield writer.writerow([_escaped(value) for value in _values(order)])
+        yield writer.writerow([csv_cell(value) for value in _values(order)])
 
 
 def _values(order: Order) -> Iterator[Any]:
@@ -113,9 +113,3 @@ def _values(order: Order) -> Iterator[Any]:
         timezone.localtime(when).isoformat(" ", "seconds") if when else "" for when in (order.created_at, order.paid_at)
     )
     yield from (order.account, order.environment)
-
-
-def _escaped(value: Any) -> str:
-    """Keep a spreadsheet from taking a text for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

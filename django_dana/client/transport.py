@@ -68,7 +68,7 @@ class Transport:
 
         Raises:
             NoReply: no whole reply came within the time-out.
-            UnexpectedReply: the reply is longer than MAX_REPLY_BYTES.
+            UnexpectedReply: the reply is longer than MAX_REPLY_BYTES, or encoded.
         """
         request = requests.PreparedRequest()
         try:
@@ -77,6 +77,9 @@ class Transport:
                 _deadline_in(timeout),
                 self._adapter.send(request, stream=True, timeout=timeout, proxies=self._proxies) as response,
             ):
+                if encoding := response.headers.get("Content-Encoding"):
+                    # we ask for none, and a few bytes of one can become any number
+                    raise UnexpectedReply(f"reply with Content-Encoding {encoding[:20]!r}", response.status_code)
                 content = _read(response.raw)
         except _NO_REPLY as error:
             # not from the error: the variables of its frames hold the headers for the proxy
@@ -91,7 +94,7 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
     """Read up to one byte more than allowed; what is cut short raises IncompleteRead."""
     content = bytearray()
     while len(content) <= MAX_REPLY_BYTES:
-        chunk = raw.read(MAX_REPLY_BYTES + 1 - len(content), decode_content=True)
+        chunk = raw.read(MAX_REPLY_BYTES + 1 - len(content), decode_content=False)
         if not chunk:
             break
         content += chunk

@@ -8,6 +8,7 @@ from django import db
 from django.utils import timezone
 
 from django_dana import services, timing
+from django_dana.log_throttle import once_a_minute
 from django_dana.models import Order
 
 logger = logging.getLogger(__name__)
@@ -34,9 +35,10 @@ def ask(order: Order) -> Order:
         return services.sync_order(order, not_within=timing.PAGE_ASKS_EVERY, timeout=timing.PAGE_WAITS)
     except db.Error:
         raise
-    except Exception:
+    except Exception as error:  # noqa: BLE001  a shop's own functions may raise anything
         # the buyer is told what is known anyway; the workers go on asking
-        logger.exception("DANA could not be asked about order %s", order.pk)
+        name, message = type(error).__name__, "DANA could not be asked about order %s"
+        once_a_minute(logger, logging.ERROR, ("page", name), message, order.pk, error=error)
         return order
     finally:
         _asking.release()

@@ -1,14 +1,20 @@
 """The shop's own tests: ``manage.py test store``. DANA is the one of ``django_dana.testing``."""
 
 from decimal import Decimal
+from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
 from django.test import TestCase
 from django.urls import reverse
 
 from django_dana.models import Order
 from django_dana.testing import Dana, make_order, running_dana
 from store import checkout
+from store.demo.story import STAFF_NAME, STAFF_PASSWORD
+from store.management.commands import demo
 from store.models import Attempt, Purchase
 
 
@@ -136,3 +142,28 @@ class PageTest(TestCase):
                 purchase = Purchase.objects.create(product_slug="gayo")
                 Attempt.objects.create(purchase=purchase, payment=make_order(state, amount=Decimal(85_000)))
                 self.assertContains(self.client.get(purchase.get_absolute_url()), sentence)
+
+
+class DemoTest(TestCase):
+    """The demo on a database that somebody named."""
+
+    def test_it_takes_an_empty_one_and_its_own(self) -> None:
+        for _ in range(2):
+            demo._check_database()
+            demo._hire_staff()
+        staff = User.objects.get()
+        self.assertTrue(staff.is_superuser)
+        self.assertTrue(staff.check_password(STAFF_PASSWORD))
+
+    def test_it_changes_nobody_in_the_database_of_others(self) -> None:
+        for name in (STAFF_NAME, "siti"):
+            with self.subTest(name):
+                User.objects.all().delete()
+                User.objects.create_superuser(name, password="theirs")  # noqa: S106
+                with (
+                    patch.object(demo, "start_afresh"),
+                    patch.object(demo, "Shop", side_effect=AssertionError),
+                    self.assertRaisesMessage(CommandError, "The database has users already"),
+                ):
+                    call_command("demo", "--exit", stdout=StringIO())
+                self.assertTrue(User.objects.get().check_password("theirs"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from selenium import webdriver
@@ -67,18 +68,28 @@ return [...document.querySelectorAll(".dana, .dana *, #result_list, #result_list
 """
 
 
-def in_need() -> Order:
+def in_need(person: User) -> Order:
     """Return an order whose refund did not happen, with all that a page can show."""
+    now = timezone.now()
     order = paid(
         title="Kopi Gayo, dua ratus lima puluh gram, digiling halus",
         shop_reference="WEB-10042",
         reference_no="20261121131212800100166000000809316",
         pay_method="BALANCE",
-        note="DANA reports a refund of 1.00",
+        created_at=now - timedelta(minutes=31),
+        paid_at=now - timedelta(minutes=30),
     )
-    call_of(order, response_body='{"responseCode": "2005400", "referenceNo": "' + "x" * 200 + '"}')
-    notification_of(order, '{"latestTransactionStatus":"00"}')
-    aborted(order)
+    answer = '{"responseCode": "2005400", "referenceNo": "' + "x" * 200 + '"}'
+    call_of(order, response_body=answer, started_at=now - timedelta(minutes=31))
+    message = notification_of(order, '{"latestTransactionStatus":"00"}')
+    type(message).objects.filter(pk=message.pk).update(received_at=now - timedelta(minutes=30))
+    cancel_request = aborted(
+        order, requested_by=person, attempts=3, rule_code="no_reply", created_at=now - timedelta(minutes=2)
+    )
+    no_reply = {"rule_code": "no_reply", "response_code": "", "http_status": None, "error": "ReadTimeout"}
+    for number in (1, 2, 3):
+        call_of(order, number, operation="cancel", cancel_request=cancel_request, **no_reply)
+    call_of(order, 4, operation="query", rule_code="2005500", response_code="2005500")
     OutboxEvent.objects.create(order=order, name="order_paid", attempts=4, error="ValueError")
     return order
 
@@ -94,7 +105,7 @@ def partly_given_back() -> Order:
 @pytest.fixture
 def urls(admin_user: Any) -> dict[str, str]:
     """The pages, by name."""
-    need, part = in_need(), partly_given_back()
+    need, part = in_need(admin_user), partly_given_back()
     under_way = paid()
     services.refund_order(under_way, amount=6000, reason="Satu dari dua")
     late = paid(needs_attention="paid_after_closed", paid_at=timezone.now() - timedelta(hours=30))

@@ -6,17 +6,18 @@ from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Q
 from django.utils import timezone
 
+from django_dana.management.printing import PlainCommand
 from django_dana.models import REQUESTS, ApiCall, Notification, Order, OrderRequest
 from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_explain REFERENCE``"""
 
     help = "Tells the story of one order: what was sent, answered, heard and concluded, and what happens next."
@@ -33,7 +34,8 @@ class Command(BaseCommand):
         if not reference or not orders:
             raise CommandError(f"No order is called {reference or 'nothing'}.")
         for order in orders:
-            self.stdout.writelines(f"{line}\n" for line in explain(order))
+            for line in explain(order):
+                self.say(line)
 
 
 def explain(order: Order) -> Iterator[str]:

@@ -4,13 +4,14 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from django_dana.health import findings
 from django_dana.health.findings import Finding, Level
+from django_dana.management.printing import PlainCommand
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_health [--strict] [--json]``"""
 
     help = "Says what is overdue, failing or unheard of. Exit status 1 if anything is."
@@ -26,16 +27,17 @@ class Command(BaseCommand):
         """Print what was found, the worst first."""
         report = findings.report()
         if options["json"]:
+            # in ASCII, and so without control characters
             self.stdout.write(json.dumps(report.as_json(), indent=2))
         else:
             for level in reversed(Level):
                 for finding in report.findings:
                     if finding.level == level:
-                        self.stdout.write(self._styled(finding))
+                        self._show(finding)
         if not report.is_healthy or (options["strict"] and report.level != Level.OK):
             sys.exit(1)
 
-    def _styled(self, finding: Finding) -> str:
+    def _show(self, finding: Finding) -> None:
         style = {Level.OK: self.style.SUCCESS, Level.WARNING: self.style.WARNING, Level.ERROR: self.style.ERROR}
         what = " ".join(filter(None, (finding.check, finding.subject, finding.account)))
-        return f"{style[finding.level](f'{finding.level:<8}')}{what}: {finding.sentence}"
+        self.say(f"{finding.level:<8}{what}: {finding.sentence}", style[finding.level])

@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core.mail import send_mail
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext, ngettext
 
-from django_dana.display import moment
+from django_dana.display import moment, one_line
+from django_dana.management.printing import PlainCommand
 from django_dana.models import Order
 from django_dana.services.inbox import Waiting, waiting
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_inbox [--mail ADDRESS …]``"""
 
     help = "Lists what waits for a person, oldest first. With --mail it is sent there, if anything waits."
@@ -27,13 +28,16 @@ class Command(BaseCommand):
         if options["mail"] and items:
             _send(items, options["mail"])
         if options["mail"] or not items:
-            self.stdout.write(_subject(len(items)))
+            self.say(_subject(len(items)))
             return
-        self.stdout.writelines(f"{line}\n" for line in _lines(items))
+        for line in _lines(items):
+            self.say(line)
 
 
 def _send(items: Sequence[Waiting], addresses: Sequence[str]) -> None:
-    send_mail(_subject(len(items)), "\n".join(_lines(items)), from_email=None, recipient_list=list(addresses))
+    send_mail(
+        _subject(len(items)), "\n".join(map(one_line, _lines(items))), from_email=None, recipient_list=list(addresses)
+    )
 
 
 def _subject(number: int) -> str:

@@ -1,26 +1,26 @@
-"""Empty the long texts of what is settled; for cron."""
+"""Erase personal data when RETENTION is over; for cron."""
 
 import argparse
-from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import CommandError, CommandParser
 
+from django_dana.management.printing import PlainCommand
 from django_dana.services import privacy
 
 
-class Command(BaseCommand):
-    """``manage.py dana_prune [--days 90] [--batch-size 1000] [--dry-run]``"""
+class Command(PlainCommand):
+    """``manage.py dana_prune [--batch-size 1000] [--dry-run]``"""
 
     help = (
-        "Empties the bodies of calls and notifications of orders that have been settled for some time, and deletes "
-        "notifications as old that have no order. Orders and whatever is unsettled are never touched."
+        "Erases the personal data of orders that have been settled for as long as RETENTION says, with the bodies of "
+        "their calls and notifications, and deletes notifications as old that have no order. Amounts, references, "
+        "states and times stay, and whatever is unsettled is never touched."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Add ``--days``, ``--batch-size`` and ``--dry-run``."""
-        parser.add_argument("--days", type=_at_least_one, default=90, help="How old it must be; 90 if left out.")
+        """Add ``--batch-size`` and ``--dry-run``."""
         parser.add_argument(
             "--batch-size", type=_at_least_one, default=1000, help="Orders, or notifications, per transaction."
         )
@@ -29,19 +29,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prune, and say how much."""
         try:
-            before = timezone.now() - timedelta(days=options["days"])
-        except OverflowError:
-            raise CommandError("--days goes back beyond the calendar.") from None
-        pruned = privacy.prune(
-            before=before,
-            batch_size=options["batch_size"],
-            dry_run=options["dry_run"],
-        )
-        self.stdout.write(f"{pruned.calls} replies emptied")
-        self.stdout.write(f"{pruned.notifications} notifications emptied")
-        self.stdout.write(f"{pruned.unmatched} notifications without an order deleted")
+            pruned = privacy.prune(batch_size=options["batch_size"], dry_run=options["dry_run"])
+        except ImproperlyConfigured as error:
+            raise CommandError(f"{error} Nothing was erased.") from None
+        self.say(f"{pruned.orders} orders emptied")
+        self.say(f"{pruned.calls} replies emptied")
+        self.say(f"{pruned.notifications} notifications emptied")
+        self.say(f"{pruned.unmatched} notifications without an order deleted")
+        self.say(f"{pruned.answers} answers of the REST API deleted")
         if options["dry_run"]:
-            self.stdout.write("This was a dry run; nothing was saved.")
+            self.say("This was a dry run; nothing was saved.")
 
 
 def _at_least_one(text: str) -> int:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from django_dana import tasks
+from django_dana.management.printing import PlainCommand
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_retry_due``"""
 
     help = (

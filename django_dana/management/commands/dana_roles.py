@@ -3,7 +3,8 @@
 from typing import Any, Final
 
 from django.contrib.auth.models import Group, Permission
-from django.core.management.base import BaseCommand
+
+from django_dana.management.printing import PlainCommand
 
 _SUPPORT: Final = ("view_order", "view_cancelrequest")
 _REFUNDS: Final = (*_SUPPORT, "cancel_order", "refund_order")
@@ -25,7 +26,7 @@ ROLES: Final = {
 }
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_roles``"""
 
     help = "Creates the groups DANA support, DANA refunds and DANA lead, or gives them the permissions they lack."
@@ -39,4 +40,4 @@ class Command(BaseCommand):
             added = sorted(missing.values_list("codename", flat=True))
             group.permissions.add(*missing)
             what = "created" if is_new else "has all it needs" if not added else "completed"
-            self.stdout.write(f"{name}: {what}{': ' if added else ''}{', '.join(added)}")
+            self.say(f"{name}: {what}{': ' if added else ''}{', '.join(added)}")

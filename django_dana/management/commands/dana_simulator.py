@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_dana import conf
 from django_dana.exceptions import InvalidKey
+from django_dana.management.printing import PlainCommand
 from django_dana.protocol import signing
 
 if TYPE_CHECKING:
     from django_dana.simulator import Simulator
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """Serve the sandbox accounts of the DANA setting until it is interrupted."""
 
     help = (
@@ -90,34 +91,31 @@ class Command(BaseCommand):
         self._explain_access(dana)
         _wait_for_signal()
         dana.close()
-        self.stdout.write("The simulator has stopped.")
+        self.say("The simulator has stopped.")
 
     def _explain_access(self, dana: "Simulator") -> None:
-        self.stdout.write(f"The same references and faults again: --seed {dana.seed}")
+        self.say(f"The same references and faults again: --seed {dana.seed}")
         if not dana.is_local:
-            self.stdout.write(
-                self.style.WARNING("It can be reached from beyond this machine. Use it in networks you trust only.")
+            self.say(
+                "It can be reached from beyond this machine. Use it in networks you trust only.", self.style.WARNING
             )
         if dana.control_token:
-            self.stdout.write(f"Overview: {dana.base_url}/?{urlencode({'token': dana.control_token})}")
-            self.stdout.write(f"Control API: send the header Authorization: Bearer {dana.control_token}")
+            self.say(f"Overview: {dana.base_url}/?{urlencode({'token': dana.control_token})}")
+            self.say(f"Control API: send the header Authorization: Bearer {dana.control_token}")
         self.stdout.flush()
 
     def _introduce(self, base_url: str, public_key: str, accounts: list[conf.Account]) -> None:
-        self.stdout.write(f"DANA simulator: {base_url}/ (Ctrl-C stops it)")
-        self.stdout.write(f"DANA_PUBLIC_KEY = {public_key!r}")
+        self.say(f"DANA simulator: {base_url}/ (Ctrl-C stops it)")
+        self.say(f"DANA_PUBLIC_KEY = {public_key!r}")
         for account in accounts:
-            self.stdout.write(f"serves {account.alias}: merchant {account.merchant_id}, partner {account.partner_id}")
+            self.say(f"serves {account.alias}: merchant {account.merchant_id}, partner {account.partner_id}")
             if account.base_url != base_url:
-                self.stdout.write(
-                    self.style.WARNING(
-                        f"  its calls go to {account.base_url}; set DANA[{account.alias!r}]['BASE_URL'] = {base_url!r}"
-                    )
+                self.say(
+                    f"  its calls go to {account.base_url}; set DANA[{account.alias!r}]['BASE_URL'] = {base_url!r}",
+                    self.style.WARNING,
                 )
             if not _knows(account, public_key):
-                self.stdout.write(
-                    self.style.WARNING("  it will refuse these notifications: its DANA_PUBLIC_KEY is another key")
-                )
+                self.say("  it will refuse these notifications: its DANA_PUBLIC_KEY is another key", self.style.WARNING)
 
 
 def _own_key(path: Path) -> RSAPrivateKey:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import transaction
 
 from django_dana import gateway, tasks
+from django_dana.management.printing import PlainCommand
 from django_dana.models import Order
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_sync_stale [--dry-run]``"""
 
     help = "Asks DANA about the orders whose end is overdue, and now and then about those that stay open for long."
@@ -30,8 +31,8 @@ class Command(BaseCommand):
         found = (tasks.due_syncs(), tasks.unanswered(), tasks.long_open(), tasks.paid_sample())
         order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
         for order_id in order_ids:
-            self.stdout.write(_what_would_change(order_id))
-        self.stdout.write(f"Orders looked at: {len(order_ids)}; nothing was saved.")
+            self.say(_what_would_change(order_id))
+        self.say(f"Orders looked at: {len(order_ids)}; nothing was saved.")
 
 
 def _what_would_change(order_id: int) -> str:

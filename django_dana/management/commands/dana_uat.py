@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from django_dana import conf
+from django_dana.display import csv_cell
 from django_dana.exceptions import InvalidKey, UnknownAccount
+from django_dana.management.printing import PlainCommand
 from django_dana.protocol import notation
 from django_dana.uat import runner
 from django_dana.uat.runner import Result
 from django_dana.uat.sandbox import Sandbox
 
 
-class Command(BaseCommand):
+class Command(PlainCommand):
     """``manage.py dana_uat [--account ALIAS] [--wait SECONDS] [--output FILE]``"""
 
     help = (
@@ -44,24 +46,24 @@ class Command(BaseCommand):
         """Play, print and write the table. Raises CommandError if a scenario did not pass."""
         sandbox = _sandbox(options["account"])
         _check_writable(options["output"])
-        self.stdout.write(f"Merchant {sandbox.account.merchant_id} at {sandbox.account.base_url}")
-        self.stdout.write("Finish Notify comes last: one order has to expire, which takes two and a quarter minutes.")
-        self.stdout.write(f"        {'scenario':<36}{'answered':<20}remark")
+        self.say(f"Merchant {sandbox.account.merchant_id} at {sandbox.account.base_url}")
+        self.say("Finish Notify comes last: one order has to expire, which takes two and a quarter minutes.")
+        self.say(f"        {'scenario':<36}{'answered':<20}remark")
         results = []
         for result in runner.run(sandbox, wait=options["wait"]):
             results.append(result)
             self._show(result)
         _write(options["output"], sandbox.account.merchant_id, results)
         failed = [result.name for result in results if not result.passed]
-        self.stdout.write(f"{len(results) - len(failed)} of {len(results)} passed. Written to {options['output']}.")
+        self.say(f"{len(results) - len(failed)} of {len(results)} passed. Written to {options['output']}.")
         if failed:
             raise CommandError(f"Not passed: {', '.join(failed)}.")
 
     def _show(self, result: Result) -> None:
-        verdict = self.style.SUCCESS("passed") if result.passed else self.style.ERROR("FAILED")
-        self.stdout.write(f"{verdict}  {result.name:<36}{result.answered or 'nothing':<20}{result.remark}")
+        verdict, style = ("passed", self.style.SUCCESS) if result.passed else ("FAILED", self.style.ERROR)
+        self.say(f"{verdict}  {result.name:<36}{result.answered or 'nothing':<20}{result.remark}", style)
         if not result.passed:
-            self.stdout.write(f"        {'expected':<36}{result.expected}")
+            self.say(f"        {'expected':<36}{result.expected}")
 
 
 def _seconds(text: str) -> float:
@@ -99,7 +101,7 @@ def _write(path: Path, merchant_id: str, results: Sequence[Result]) -> None:
 
 
 def _row(result: Result, merchant_id: str) -> dict[str, str]:
-    return {
+    cells = {
         "scenario": result.name,
         "passed": "yes" if result.passed else "no",
         "expected": result.expected,
@@ -111,3 +113,4 @@ def _row(result: Result, merchant_id: str) -> dict[str, str]:
         "request": result.request_body,
         "response": result.response_body,
     }
+    return {name: csv_cell(value) for name, value in cells.items()}

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
 
 from store.demo.processes import DemoError, Shop, start_afresh
 from store.demo.story import STAFF_NAME, STAFF_PASSWORD, Story
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _end)
         try:
             start_afresh()
+            _check_database()
             self._say("Starting the shop, a worker, beat and a DANA simulator ...")
             with Shop(options["port"], options["simulator_port"]) as shop:
                 self._tell(shop)
@@ -68,11 +70,27 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _check_database() -> None:
+    """Leave a database alone that is not the demo's: its member of staff has a password that everybody knows.
+
+    Raises:
+        DemoError: it has users whom no demo has put there.
+    """
+    if User._meta.db_table not in connection.introspection.table_names():
+        return
+    staff = User.objects.filter(username=STAFF_NAME).first()
+    is_ours = staff.check_password(STAFF_PASSWORD) if staff else not User.objects.exists()
+    if not is_ours:
+        raise DemoError(
+            "The database has users already, and the demo would add one whose password everybody knows. "
+            "Name an empty database in DATABASE_URL, or none."
+        )
+
+
 def _hire_staff() -> None:
     """Make sure of the member of staff, who may be there from an earlier run on a database of one's own."""
-    user, _ = User.objects.get_or_create(username=STAFF_NAME, defaults={"is_staff": True, "is_superuser": True})
-    user.set_password(STAFF_PASSWORD)
-    user.save()
+    if not User.objects.filter(username=STAFF_NAME).exists():
+        User.objects.create_superuser(STAFF_NAME, password=STAFF_PASSWORD)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
