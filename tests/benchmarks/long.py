@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from django_dana import tasks
 from django_dana.models import Order
+from django_dana.progress import Progress
 from tests.benchmarks.measuring import Figures, Line, time_of
 from tests.benchmarks.short import copy_of
 from tests.factories import new_order
@@ -33,7 +34,7 @@ _PAID: Final = {
 }
 
 
-def measure(rows: int) -> Iterator[Line]:
+def measure(rows: int, progress: Progress) -> Iterator[Line]:
     """Measure what a long table adds. The time is that of the wall: a database server works in a process of its own."""
     user = User.objects.create_superuser("staff")
     staff = Client()
@@ -50,9 +51,12 @@ def measure(rows: int) -> Iterator[Line]:
     # nothing is due, so that both tables are asked the same
     Order.objects.update(**_PAID)
     short = min(SHORT, rows // 10)
-    fill_orders(short - Order.objects.count())
+    progress.expect(lambda: rows - Order.objects.count())
+    fill_orders(short - Order.objects.count(), progress)
     before = {name: _median(ask) for name, ask in questions.items()}
-    fill_orders(rows - short)
+    fill_orders(rows - short, progress)
+    if progress.is_stopped:
+        return
     for name, ask in questions.items():
         yield Line(
             name=f"{name}, among {rows:,}",
@@ -62,12 +66,15 @@ def measure(rows: int) -> Iterator[Line]:
         )
 
 
-def fill_orders(rows: int) -> None:
+def fill_orders(rows: int, progress: Progress) -> None:
     """Write so many orders that were paid long ago."""
     order = Order.objects.order_by("pk")[0]
     for start in range(0, rows, _BATCH):
         with transaction.atomic():
-            Order.objects.bulk_create(copy_of(order) for _ in range(min(_BATCH, rows - start)))
+            written = Order.objects.bulk_create(copy_of(order) for _ in range(min(_BATCH, rows - start)))
+        progress.advance(len(written))
+        if progress.is_stopped:
+            return
     Order.objects.filter(created_at__gt=_LONG_AGO).update(created_at=_LONG_AGO)
     # as in a table that has been there for a while, the statistics are known where the engine keeps them by itself
     analyze = {"postgresql": "VACUUM ANALYZE django_dana_order", "mysql": "ANALYZE TABLE django_dana_order"}
