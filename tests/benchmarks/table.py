@@ -8,11 +8,12 @@ from django.test.utils import setup_test_environment
 from django.urls import include, path
 
 from tests import wire as wires
-from tests.benchmarks import long, measuring, short, workers
+from tests.benchmarks import forged, long, measuring, short, workers
 from tests.factories import account_with
 
 urlpatterns = [
     path("hand", short.notification_by_hand),
+    path("forged", forged.refusal_by_hand),
     path("", include("tests.urls")),
 ]
 
@@ -28,7 +29,7 @@ def main(rows: int) -> None:
         ):
             print(f"{connection.vendor}; medians")  # noqa: T201
             print(measuring.HEAD)  # noqa: T201
-            for line in chain(short.measure(wire), workers.measure(wire), long.measure(rows)):
+            for line in chain(short.measure(wire), forged.measure(), workers.measure(wire), long.measure(rows)):
                 print(line, flush=True)  # noqa: T201
     finally:
         connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
