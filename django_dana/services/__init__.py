@@ -2,10 +2,10 @@
 
 These functions write to the database and start work on commit. Only those with ``send="now"`` and :func:`sync_order`
 call DANA in the caller's own thread.
-
-Where a call is made, and only there, ``gateway`` is imported: requests and cryptography come with it, and starting
-Django stays quick.
 """
+
+# Where a call is made, and only there, these modules import gateway: requests and cryptography come with it, and
+# starting Django stays quick.
 
 from django_dana.services.attention import clear_attention
 from django_dana.services.cancels import cancel_order, retry_cancel
