@@ -177,11 +177,11 @@ def _create_order() -> Line:
     )
 
 
-def copy_of(order: Order) -> Order:
+def copy_of(order: Order, **fields: Any) -> Order:
     """Return another order like this one, unsaved."""
     values = {field.attname: getattr(order, field.attname) for field in Order._meta.concrete_fields}
     fresh = {"id": None, "public_id": uuid4(), "partner_reference_no": uuid4().hex[:24]}
-    return Order(**{**values, **fresh})
+    return Order(**{**values, **fresh, **fields})
 
 
 # -- starting ---------------------------------------------------------------------------------------------------------

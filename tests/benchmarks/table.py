@@ -9,11 +9,12 @@ from django.urls import include, path
 
 from django_dana.management.progress import ShownProgress
 from tests import wire as wires
-from tests.benchmarks import long, measuring, short, workers
+from tests.benchmarks import forged, long, measuring, short, workers
 from tests.factories import account_with
 
 urlpatterns = [
     path("hand", short.notification_by_hand),
+    path("forged", forged.refusal_by_hand),
     path("", include("tests.urls")),
 ]
 
@@ -30,7 +31,8 @@ def main(rows: int) -> None:
         ):
             progress.say(f"{connection.vendor}; medians")
             progress.say(measuring.HEAD)
-            for line in chain(short.measure(wire), workers.measure(wire), long.measure(rows, progress)):
+            lines = (short.measure(wire), forged.measure(), workers.measure(wire), long.measure(rows, progress))
+            for line in chain.from_iterable(lines):
                 progress.say(str(line))
                 if progress.is_stopped:
                     return
