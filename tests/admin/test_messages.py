@@ -177,6 +177,7 @@ def test_a_message_is_matched_and_danas_own_answer_decides(staff: Client, clerk:
     message = stored()
     assert (message.order, message.outcome, bool(message.reviewed_at)) == (order, "unknown_order", True)
     assert fresh(order).payment_status == "initiated"
+    assert fresh(order).next_sync_at
     assert {entry.change_message for entry in LogEntry.objects.all()} == {
         "Match to order\nLooked into it.",
         "Matched a message from DANA\nLooked into it.",
