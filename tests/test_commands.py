@@ -189,3 +189,9 @@ def test_the_inbox_is_mailed_as_plainly(clock: Clock, mailoutbox: Any) -> None:
     run("dana_inbox", "--mail", "staff@shop.example")
     assert "\x1b" not in mailoutbox[0].body
     assert "\nORDER PAID" not in mailoutbox[0].body
+
+
+def test_the_inbox_names_a_receiver_that_fails_for_a_message_without_an_order(clock: Clock) -> None:
+    message = Notification.objects.create(verified=True, outcome="unknown_order", partner_reference_no="INV-9")
+    OutboxEvent.objects.create(notification=message, name="notification_unmatched", error="KeyError", attempts=2)
+    assert "The shop's own code for “notification_unmatched” failed 2 times: KeyError." in run("dana_inbox")

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -466,6 +467,35 @@ def test_a_forged_message_with_a_signature_of_another_length_is_not_even_hashed(
     counted = Counted(monkeypatch)
     assert_answer(send(client, WORST, forged), "4015600")
     assert counted.calls == {"decode_signature": 1}
+
+
+@pytest.mark.parametrize(("partner_id", "read"), [("somebody", 100), ("P-7", 1)])
+def test_strangers_run_the_function_of_a_key_once_however_often_they_come(
+    client: Client, settings: Any, monkeypatch: pytest.MonkeyPatch, partner_id: str, read: int
+) -> None:
+    asked: Counter[str] = Counter()
+    parsed: Counter[str] = Counter()
+
+    def vault(alias: str) -> str:
+        asked[alias] += 1
+        return keys.DANA_PUBLIC_KEY
+
+    def decode(text: str) -> tuple[str, bytes | None]:
+        parsed["keys"] += 1
+        return _decode(text)
+
+    _decode = signing._decode
+    monkeypatch.setattr(signing, "_decode", decode)
+    signing._read_public.cache_clear()
+    settings.DANA = {
+        alias: {**options, "DANA_PUBLIC_KEY": partial(vault, alias)} for alias, options in many_accounts(100).items()
+    }
+    for number in range(5):
+        body = b"%d" % number
+        forged = headers(body, key=keys.STRANGER_PRIVATE_KEY, partner_id=partner_id)
+        assert_answer(send(client, body, forged), "4015600")
+    assert (len(asked), set(asked.values())) == (read, {1})
+    assert parsed == {"keys": 1}
 
 
 READ: list[str] = []

@@ -570,6 +570,15 @@ def test_thirty_loads_are_at_most_one_call_one_key_and_no_further_lock(
     assert [sql for sql in heard if not sql.startswith("SELECT") or "FOR UPDATE" in sql] == []
 
 
+def test_while_a_worker_asks_no_page_locks_or_asks(client: Client, dana: Wire, no_queries: None) -> None:
+    order = created_order(dana)
+    Order.objects.update(lease_token=uuid.uuid4(), lease_until=timezone.now() + timedelta(minutes=1))
+    with statements() as heard:
+        for _ in range(5):
+            assert shown_state(come_back(client, order)) == "confirming"
+    assert [sql for sql in heard if not sql.startswith("SELECT") or "FOR UPDATE" in sql] == []
+
+
 @pytest.mark.parametrize("key", ["", "nonsense"])
 def test_an_account_that_cannot_be_used_moves_nothing_and_logs_no_error(
     client: Client, dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture, key: str

@@ -12,12 +12,15 @@ from django_dana.protocol import notation
 
 MASK: Final = "•••"
 
-#: With these one could pay, act as the buyer's device, or prove what one did not write. In small letters.
-_SECRETS: Final = frozenset({"cardtoken", "merchanttoken", "tokenid", "sessionid", "x-signature"})
+#: The ends of names of what one could pay with, act as the buyer's device with, or prove what one did not write.
+_SECRETS: Final = r"(?:token(?:id)?|sessionid|signature|cvv2?|cvc|card_?(?:no|number)|pin|password|authcode)"
+_SECRET_NAME: Final = re.compile(rf"{_SECRETS}$", re.IGNORECASE)
 
-#: The same in a text that is no JSON, or was cut off: also where quotes are escaped once or more.
+#: The same in a text that is no JSON, or was cut off. Its quotes may be escaped once or more; what is no text is
+#: masked to the end, since nobody knows where it ends.
 _SECRET_IN_TEXT: Final = re.compile(
-    rf"""((?:{"|".join(sorted(_SECRETS))})\\*["']?\s*[:=]\s*\\*["']?)[^"'\\\s,;&}}]+""", re.IGNORECASE
+    rf"""({_SECRETS}\\*["']?\s*[:=]\s*)(?:(\\*["'])(?:(?!(?<!\\)\2).)*|[\[{{].*|[^\s,;&}}"']+)""",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -26,7 +29,7 @@ def pretty_text(text: str) -> SafeString:
     try:
         value = notation.parse_json_object(text.encode())
     except ValueError:
-        return _preformatted(_SECRET_IN_TEXT.sub(rf"\1{MASK}", text))
+        return _preformatted(_masked(text))
     return pretty_value(value)
 
 
@@ -63,14 +66,21 @@ def _preformatted(text: str) -> SafeString:
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: MASK if str(name).lower() in _SECRETS else _without_secrets(item) for name, item in value.items()}
+        return {name: MASK if _SECRET_NAME.search(name) else _without_secrets(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
-    if isinstance(value, str):
-        return _text_without_secrets(value)
-    return value
+    return _text_without_secrets(value) if isinstance(value, str) else value
 
 
 def _text_without_secrets(text: str) -> str:
     """Mask what stands in JSON inside a string, which DANA nests several times."""
-    return _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
+    try:
+        value = notation.parse_json_object(text.encode())
+    except ValueError:
+        return _masked(text)
+    masked = _without_secrets(value)
+    return text if masked == value else json.dumps(masked, ensure_ascii=False, default=float)
+
+
+def _masked(text: str) -> str:
+    return _SECRET_IN_TEXT.sub(rf"\1\2{MASK}", text)

@@ -21,10 +21,11 @@ _asking = threading.BoundedSemaphore(ASK_AT_ONCE)
 
 
 def is_worth_asking(order: Order) -> bool:
-    """Whether DANA may know more, and was not asked just now: seen without key, lock or call."""
-    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS:
+    """Whether DANA may know more, is not being asked, and was not just now: seen without key, lock or call."""
+    now = timezone.now()
+    if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS or order.is_held(now):
         return False
-    return order.last_sync_at is None or order.last_sync_at <= timezone.now() - timing.PAGE_ASKS_EVERY
+    return order.last_sync_at is None or order.last_sync_at <= now - timing.PAGE_ASKS_EVERY
 
 
 def ask(order: Order) -> Order:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
@@ -88,16 +88,18 @@ def _orders(orders: QuerySet[Order]) -> Iterator[Waiting]:
 
 
 def _receivers(orders: QuerySet[Order]) -> Iterator[Waiting]:
-    failing = OutboxEvent.objects.filter(attempts__gte=_FAILED_OFTEN).exclude(error="").select_related("order")
-    for event in failing.filter(order__in=orders).order_by("id")[:MOST_LISTED]:
-        assert event.order is not None  # noqa: S101  the query asked for these
+    failing = OutboxEvent.objects.filter(attempts__gte=_FAILED_OFTEN).exclude(error="")
+    # what is about no order is about a message
+    seen = failing.filter(Q(order__in=orders) | Q(order=None)).select_related("order", "notification")
+    for event in seen.order_by("id")[:MOST_LISTED]:
+        order = event.order
         facts: dict[str, Any] = {"name": event.name, "error": event.error, "times": event.attempts}
         yield Waiting(
             since=event.created_at,
-            what=f"{event.order.partner_reference_no} · {event.order.title}",
+            what=f"{order.partner_reference_no} · {order.title}" if order else gettext("Message from DANA"),
             cause=gettext("The shop's own code for “%(name)s” failed %(times)d times: %(error)s.") % facts,
             act=gettext("Have the shop's code fixed; it is called again automatically"),
-            row=event.order,
+            row=order or event.notification,
             badge=gettext("shop not told"),
         )
 

@@ -1,6 +1,7 @@
 """What was sent, answered and heard: readable, masked, and only for those who may read it."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -89,12 +90,38 @@ def nested(value: Any, times: int) -> str:
         '{"cardToken": "geheim", "cut off',
         "cardToken=geheim&amount=1",
         '{"CARDTOKEN":"geheim"}',
+        r'{"a":"{\"cardTok\u0065n\":\"geheim\"}"}',
+        '{"cardToken":"x geheim","a":1,"a":2}',
+        r'{"cardToken":"x\"geheim","a":1,"a":2}',
+        r'{"info":"{\"cardToken\":\"x\\\"geheim\"',
+        '{"cardToken":{"value":["geheim"]},"a":1,"a":2}',
+        '{"cardToken": [ "geheim", ',
+        '{"cardToken":"x\ngeheim',
+        '[{"cardToken":"geheim"}]',
+        '{"info":"cardToken = geheim"}',
+        '{"accessToken":"geheim"}',
+        '{"a":{"cvv":"geheim"}}',
+        '{"X-SIGNATURE":"geheim"}',
+        "X-Signature: geheim==",
     ],
 )
 def test_a_token_is_masked_wherever_it_stands(body: str) -> None:
     shown = pretty_text(body)
     assert "geheim" not in shown
     assert "•••" in shown
+
+
+@pytest.mark.parametrize("unit", ["cardToken", "cardToken:", 'cardToken:"', "cardToken\\", "a", '\\"', "cardToken "])
+def test_no_text_is_masked_for_long(unit: str) -> None:
+    started = time.process_time()
+    pretty_text(unit * (128 * 1024 // len(unit)))
+    assert time.process_time() - started < 1
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    shown = pretty_text('{"paymentCode":"8578","note":"{\\"amount\\":1}","pinned":"x","tokens":2}')
+    assert "•••" not in shown
+    assert "8578" in shown
 
 
 def test_a_signature_is_masked(watcher: Client) -> None:
