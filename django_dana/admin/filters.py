@@ -1,11 +1,11 @@
 """Filters of the lists. Each asks by equality or range on a column that has an index."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -74,11 +74,10 @@ class BackFilter(admin.SimpleListFilter):
 
 def under_way(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Return the orders of which a request is still to be sent; found by index."""
-    found = Q()
-    for kind in REQUESTS:
-        requests: Any = kind._default_manager
-        found |= Q(pk__in=requests.filter(next_attempt_at__isnull=False).values("order_id"))
-    return orders.filter(found)
+    managers: Sequence[Any] = [kind._default_manager for kind in REQUESTS]
+    first, *others = (manager.filter(next_attempt_at__isnull=False).values("order_id") for manager in managers)
+    # one subquery, since no database takes an index for "in this one or in that one"
+    return orders.filter(pk__in=first.union(*others))
 
 
 class AccountFilter(admin.SimpleListFilter):
