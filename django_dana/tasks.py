@@ -21,6 +21,7 @@ from django_dana import gateway, outbox, timing
 from django_dana.log_throttle import once_a_minute
 from django_dana.models import ApiCall, CancelRequest, Order, OrderRequest, OutboxEvent, RefundRequest, Sweep
 from django_dana.models.sweeps import RETRY_DUE, SYNC_STALE
+from django_dana.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -148,12 +149,18 @@ def retry_due() -> None:
 @shared_task(ignore_result=True)
 def sync_stale() -> None:
     """Ask DANA about the orders whose end is overdue, and from time to time about those that stay open."""
-    _sweep(due_syncs, sync_order)
-    _sweep(unanswered, sync_order)
-    _sweep(long_open, sync_order)
+    sweep_stale(Progress())
+
+
+def sweep_stale(progress: Progress) -> None:
+    """Do the same, and tell how far it is."""
+    for find in (due_syncs, unanswered, long_open):
+        _sweep(find, sync_order, progress=progress)
     for order_id in paid_sample().values_list("pk", flat=True):
-        sync_order(order_id)
-    Sweep.objects.note_end(SYNC_STALE)
+        if not progress.is_stopped:
+            sync_order(order_id)
+    if not progress.is_stopped:
+        Sweep.objects.note_end(SYNC_STALE)
 
 
 def abandoned() -> QuerySet[Order]:
@@ -234,17 +241,26 @@ def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> No
         start(task, pk, countdown=max(seconds, 0.0))
 
 
-def _sweep(find: Callable[[], QuerySet[Any]], act: Callable[[int], None], field: str = "pk") -> None:
+def _sweep(
+    find: Callable[[], QuerySet[Any]],
+    act: Callable[[int], None],
+    field: str = "pk",
+    progress: Progress = Progress(),  # noqa: B008  it holds nothing
+) -> None:
     """Do all that is found, in batches, for about a minute; the next sweep goes on from there."""
     deadline = time.monotonic() + timing.SWEEP_SECONDS
     done: set[int] = set()
+    progress.expect(lambda: find().count())
     while time.monotonic() < deadline:
         batch = _unlocked(find().exclude(**{f"{field}__in": done}).values_list(field, flat=True)[:_BATCH])
         if not batch:
             return
         for pk in dict.fromkeys(batch):
+            if progress.is_stopped:
+                return
             done.add(pk)
             _do(act, pk)
+            progress.advance()
 
 
 def _unlocked(found: QuerySet[Any, int]) -> list[int]:

@@ -3,6 +3,7 @@
 What people may do is a RowAction: a button that posts, asks for its own permission, and is written to the history.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ EVIDENCE_PERMISSION: Final = "django_dana.view_evidence"
 
 #: Rows that a list counts and pages through; whoever looks for an older one searches or filters.
 MOST_LISTED: Final = 5_000
+
+#: Rows on which something is done at once: what one person can answer for.
+MOST_AT_ONCE: Final = 100
 
 #: The long columns of an order that a list of other rows does not need.
 ORDER_COLUMNS: Final = tuple(
@@ -365,13 +369,8 @@ class ReadOnlyAdmin(_ModelAdmin):
         form = action.form(request.POST if request.method == "POST" else None)
         if action.question and not form.is_valid():
             return self._ask(request, action, row, form, why_not=action.why_not(about))
-        data = form.cleaned_data if action.question else {}
         try:
-            with transaction.atomic() if action.atomic else nullcontext():
-                result = action.run(request, about, data)
-                subject = "" if about is row else about
-                note = data.get("note", "")
-                self.log_change(request, row, joined([action.label, subject]) + (f"\n{note}" if note else ""))
+            result = self._do(request, action, row, about, form.cleaned_data if action.question else {})
         except ValidationError as refusal:
             if action.question and action.why_not(about) is None:
                 add_refusal(form, refusal)
@@ -379,6 +378,62 @@ class ReadOnlyAdmin(_ModelAdmin):
             result = ActionResult(" ".join(refusal.messages), messages.ERROR)
         self.message_user(request, result.sentence, result.level)
         return HttpResponseRedirect(self.address("change", row.pk))
+
+    def perform_on_several(self, request: HttpRequest, name: str, rows: QuerySet[Any]) -> HttpResponse | None:
+        """Ask for a note once, then do what an action says to each row that this person may see.
+
+        Each is done on its own, so that one that is refused stops no other.
+        """
+        action = next(action for action in self.row_actions if action.name == name)
+        if not action.is_allowed_for(request.user):
+            raise PermissionDenied
+        chosen = list(rows.order_by("id").defer(None)[: MOST_AT_ONCE + 1])
+        if len(chosen) > MOST_AT_ONCE:
+            message = gettext("At most %(limit)d at once. Choose fewer.") % {"limit": MOST_AT_ONCE}
+            self.message_user(request, message, messages.ERROR)
+            return None
+        chosen = [row for row in chosen if self.has_view_permission(request, row)]
+        form = action.form(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            return self._ask_about_several(request, action, chosen, form)
+        results = Counter(self._result_of(request, action, row, form.cleaned_data) for row in chosen)
+        for result, number in results.items():
+            self.message_user(request, f"{result.sentence} ({number})", result.level)
+        return None
+
+    def _result_of(self, request: HttpRequest, action: RowAction, row: Any, data: dict[str, Any]) -> ActionResult:
+        if reason := action.why_not(row):
+            return ActionResult(str(reason), messages.WARNING)
+        try:
+            return self._do(request, action, row, row, data)
+        except ValidationError as refusal:
+            return ActionResult(" ".join(refusal.messages), messages.ERROR)
+
+    def _do(self, request: HttpRequest, action: RowAction, row: Any, about: Any, data: dict[str, Any]) -> ActionResult:
+        """Do what an action says, and note who did it and why."""
+        with transaction.atomic() if action.atomic else nullcontext():
+            result = action.run(request, about, data)
+            subject, note = "" if about is row else about, data.get("note", "")
+            self.log_change(request, row, joined([action.label, subject]) + (f"\n{note}" if note else ""))
+        return result
+
+    def _ask_about_several(
+        self, request: HttpRequest, action: RowAction, rows: Sequence[Any], form: forms.Form
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.label,
+            "opts": self.opts,
+            "list_url": self.address("changelist"),
+            "row_url": "",
+            "question": action.question,
+            "label": action.label,
+            "form": form,
+            "rows": rows,
+            "action_name": request.POST.get("action", ""),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/django_dana/note.html", context)
 
     def _ask(
         self, request: HttpRequest, action: RowAction, row: Any, form: forms.Form, *, why_not: Any

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Q
-from django.http import HttpRequest
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -124,6 +124,29 @@ def _apply_again(request: HttpRequest, notification: Notification, data: dict[st
     return ActionResult(gettext("Done: %(outcome)s.") % {"outcome": outcome.label})
 
 
+_APPLY_AGAIN = RowAction(
+    name="apply-again",
+    label=_("Apply again"),
+    permissions=(CHANGE_PERMISSION,),
+    why_not=why_not_apply_again,
+    run=_apply_again,
+    # it notes what became of it though it may fail
+    atomic=False,
+    question=_(
+        "Its signature is checked with the keys that the DANA setting has now, then it is applied as if it had "
+        "come now. Do it once what stood in its way is put right."
+    ),
+)
+_REVIEW = RowAction(
+    name="review",
+    label=_("Mark as reviewed"),
+    permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
+    why_not=_why_not_review,
+    run=_review,
+    question=_("You have found out whose message it is, and nothing more is to be done about it."),
+)
+
+
 @admin.register(Notification)
 class NotificationAdmin(EvidenceAdmin):
     """Each message of DANA, also those that were refused."""
@@ -136,29 +159,7 @@ class NotificationAdmin(EvidenceAdmin):
     search_fields = ("partner_reference_no", "merchant_id", "order__partner_reference_no", "order__reference_no")
     search_help_text = _("The beginning of a reference, as the order or the message has it, or of a merchant id.")
     heavy = ("body", "headers", *ORDER_COLUMNS)
-    row_actions = (
-        RowAction(
-            name="apply-again",
-            label=_("Apply again"),
-            permissions=(CHANGE_PERMISSION,),
-            why_not=why_not_apply_again,
-            run=_apply_again,
-            # it notes what became of it though it may fail
-            atomic=False,
-            question=_(
-                "Its signature is checked with the keys that the DANA setting has now, then it is applied as if it had "
-                "come now. Do it once what stood in its way is put right."
-            ),
-        ),
-        RowAction(
-            name="review",
-            label=_("Mark as reviewed"),
-            permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
-            why_not=_why_not_review,
-            run=_review,
-            question=_("You have found out whose message it is, and nothing more is to be done about it."),
-        ),
-    )
+    row_actions = (_APPLY_AGAIN, _REVIEW)
     fieldsets = (
         (
             None,
@@ -172,9 +173,28 @@ class NotificationAdmin(EvidenceAdmin):
         (_("Message"), {"fields": ("verified", "verified_by", "account")}),
     )
 
+    actions = ("apply_selected", "review_selected")
+
+    @admin.action(description=_("Apply again…"), permissions=["apply"])
+    def apply_selected(self, request: HttpRequest, queryset: QuerySet[Notification]) -> HttpResponse | None:
+        """Apply several messages again, after one cause stood in the way of all of them."""
+        return self.perform_on_several(request, "apply-again", queryset)
+
+    @admin.action(description=_("Mark as reviewed…"), permissions=["review"])
+    def review_selected(self, request: HttpRequest, queryset: QuerySet[Notification]) -> HttpResponse | None:
+        """Mark several messages as reviewed, with one note."""
+        return self.perform_on_several(request, "review", queryset)
+
+    def has_apply_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may apply messages again."""
+        return _APPLY_AGAIN.is_allowed_for(request.user)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Whether this person may mark messages as reviewed."""
+        return _REVIEW.is_allowed_for(request.user)
+
     def actions_on_row(self) -> Sequence[RowAction]:
         """Add the one that looks for another row, which this site may not show to everybody."""
-        apply_again, *others = super().actions_on_row()
         match = RowAction(
             name="match",
             label=_("Match to order"),
@@ -187,7 +207,7 @@ class NotificationAdmin(EvidenceAdmin):
             ),
             form=MatchForm,
         )
-        return (apply_again, match, *others)
+        return (_APPLY_AGAIN, match, _REVIEW)
 
     def _match(self, request: HttpRequest, notification: Notification, data: dict[str, Any]) -> ActionResult:
         order = self._order_named(request, data["reference"].strip())

@@ -281,7 +281,7 @@ class OrderAdmin(ReadOnlyAdmin):
             yield _("Can be cancelled until"), self._until(standing.cancel_until, standing)
 
     def _until(self, when: Any, standing: Summary) -> str:
-        text = moment(when)
+        text = f"{moment(when)} {timezone.localtime(when).tzname()}"
         if when <= standing.now:
             return gettext("%s (over)") % text
         return f"{text} ({timeuntil(when, standing.now, depth=1)})"
@@ -382,6 +382,7 @@ class OrderAdmin(ReadOnlyAdmin):
             "title": title,
             "opts": self.opts,
             "list_url": self.address("changelist"),
+            "zone": timezone.localtime().tzname(),
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, f"admin/django_dana/order/{name}.html", {**defaults, **context})
@@ -529,6 +530,7 @@ class OrderAdmin(ReadOnlyAdmin):
         retry = acts.pop(ActName.RETRY, None)
         return {
             "row": row,
+            "when": moment(row.created_at),
             "price": price(row.amount, standing.order.currency),
             "retry": self._button(request, retry) if retry else None,
             "others": [button for act in acts.values() if (button := self._button(request, act))],

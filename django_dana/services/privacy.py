@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_dana import conf
 from django_dana.conf import OPTIONS
 from django_dana.models import REQUESTS, ApiCall, IdempotencyKey, Notification, Order, OutboxEvent
+from django_dana.progress import Progress
 from django_dana.services.permitted import refuse
 
 #: Buyer, goods, shipping and device stand in the request; DANA's page and the shop's are open to who has the address.
@@ -75,24 +76,26 @@ def erase_personal_data(order: Order) -> None:
     order.refresh_from_db()
 
 
-def prune(*, batch_size: int = 1000, dry_run: bool = False) -> Pruned:
+def prune(*, batch_size: int = 1000, dry_run: bool = False, progress: Progress | None = None) -> Pruned:
     """Erase the personal data of orders that are settled since RETENTION, and delete messages as old without an order.
 
     Args:
         batch_size: rows per statement; each statement is a transaction of its own and looks again whether all is
             settled.
         dry_run: count only.
+        progress: is told what is done, and may end the work after a batch.
 
     Raises:
         ImproperlyConfigured: the DANA setting can't be read, so nobody knows what RETENTION is.
     """
     now, pruned = timezone.now(), Pruned()
+    batches = _Batches(batch_size, progress or Progress())
     for retention, of_accounts in _retentions():
         before = now - retention
-        _prune_orders(settled_orders(before).filter(of_accounts), before, batch_size, pruned, dry_run=dry_run)
+        _prune_orders(settled_orders(before).filter(of_accounts), before, batches, pruned, dry_run=dry_run)
         strangers = Notification.objects.filter(of_accounts, order=None, received_at__lt=before)
-        pruned.unmatched += _delete(strangers, batch_size, dry_run=dry_run)
-    pruned.answers = _delete(IdempotencyKey.objects.expired(now), batch_size, dry_run=dry_run)
+        pruned.unmatched += _delete(strangers, batches, dry_run=dry_run)
+    pruned.answers = _delete(IdempotencyKey.objects.expired(now), batches, dry_run=dry_run)
     return pruned
 
 
@@ -139,11 +142,11 @@ def _retentions() -> Iterator[tuple[timedelta, Q]]:
 
 
 def _prune_orders(
-    settled: QuerySet[Order], before: datetime, batch_size: int, pruned: Pruned, *, dry_run: bool
+    settled: QuerySet[Order], before: datetime, batches: "_Batches", pruned: Pruned, *, dry_run: bool
 ) -> None:
     calls = ApiCall.objects.filter(started_at__lt=before).exclude(**_EMPTY_CALL)
     messages = Notification.objects.filter(received_at__lt=before).exclude(body="")
-    for first, last in _batches(settled, batch_size):
+    for first, last in batches.of(settled):
         # the range stands twice, since only that leads every database to the few rows of these orders
         orders = settled.filter(pk__gte=first, pk__lte=last)
         of_orders = Q(order_id__gte=first, order_id__lte=last, order__in=orders)
@@ -175,18 +178,30 @@ def _empty(rows: QuerySet[Any], values: Mapping[str, Any], *, dry_run: bool) -> 
     return rows.count() if dry_run else rows.update(**values)
 
 
-def _delete(rows: QuerySet[Any], batch_size: int, *, dry_run: bool) -> int:
+def _delete(rows: QuerySet[Any], batches: "_Batches", *, dry_run: bool) -> int:
     if dry_run:
         return rows.count()
-    batches = _batches(rows, batch_size)
     return sum(
-        rows.filter(pk__gte=first, pk__lte=last).delete()[1].get(rows.model._meta.label, 0) for first, last in batches
+        rows.filter(pk__gte=first, pk__lte=last).delete()[1].get(rows.model._meta.label, 0)
+        for first, last in batches.of(rows)
     )
 
 
-def _batches(found: QuerySet[Any], size: int) -> Iterator[tuple[int, int]]:
-    """Cut what is found into ranges of keys; give the first and the last key of each."""
-    last = 0
-    while keys := list(found.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:size]):
-        last = keys[-1]
-        yield keys[0], last
+@dataclass(frozen=True, slots=True)
+class _Batches:
+    """Cuts what is found into ranges of keys, until somebody wants the work to end."""
+
+    size: int
+    progress: Progress
+
+    def of(self, found: QuerySet[Any]) -> Iterator[tuple[int, int]]:
+        """Give the first and the last key of each range."""
+        self.progress.expect(found.count)
+        last = 0
+        while not self.progress.is_stopped:
+            keys = list(found.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[: self.size])
+            if not keys:
+                return
+            last = keys[-1]
+            yield keys[0], last
+            self.progress.advance(len(keys))

@@ -26,7 +26,8 @@ def in_state(orders: QuerySet[Order], state: OrderState, now: datetime | None = 
         cancelling = orders.filter(~_ATTENTION, pk__in=_UNFINISHED.values("order_id"))
         return cancelling.exclude(payment_status__in=_BY_PAYMENT.values())
     if state is OrderState.IN_REVIEW:
-        doubtful = Q(pk__in=_OF_UNKNOWN_END.values("order_id"))
+        # as a list, since no database takes an index for "one or in a subquery"; they are few
+        doubtful = Q(pk__in=list(_OF_UNKNOWN_END.values_list("order_id", flat=True)))
         return orders.filter(_ATTENTION | Q(payment_status=Payment.PAID) & ~_CANCELLING & doubtful)
     if state is OrderState.PAID:
         return orders.filter(~_ATTENTION, ~_CANCELLING, ~_about(_OF_UNKNOWN_END), payment_status=Payment.PAID)

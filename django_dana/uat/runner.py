@@ -12,6 +12,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from django_dana.models import Notification
+from django_dana.progress import Progress
 from django_dana.protocol import notation
 from django_dana.uat.notifications import new_reference
 from django_dana.uat.sandbox import Exchange, Sandbox, StepFailed
@@ -59,13 +60,15 @@ class Result:
         return self.answered == self.expected
 
 
-def run(sandbox: Sandbox, *, wait: float) -> Iterator[Result]:
+def run(sandbox: Sandbox, *, wait: float, progress: Progress) -> Iterator[Result]:
     """Play all scenarios, one after the other; those that wait for DANA's messages come last.
 
     Args:
         sandbox: the account.
         wait: how many seconds a message may take from the moment when DANA can send it.
+        progress: is told of each result, and may end the run.
     """
+    progress.expect(lambda: len(CALLS) + len(NOTIFY))
     notices = [_BegunNotice(notice, sandbox, timedelta(seconds=wait)) for notice in NOTIFY]
     for scenario in CALLS:
         reference = scenario.reference or new_reference()
@@ -84,11 +87,17 @@ def run(sandbox: Sandbox, *, wait: float) -> Iterator[Result]:
             request_body=exchange.request_body,
             response_body=exchange.response_body,
         )
+        progress.advance()
+        if progress.is_stopped:
+            return
     for notice in notices:
-        notice.wait_for_message()
+        notice.wait_for_message(progress)
+    if progress.is_stopped:
+        return
     # only now, since the one that was refused on purpose may have come again in the meantime
     for notice in notices:
         yield notice.result()
+        progress.advance()
 
 
 class _BegunNotice:
@@ -108,9 +117,11 @@ class _BegunNotice:
         except StepFailed as error:
             self._problem = str(error)
 
-    def wait_for_message(self) -> None:
-        """Wait until the message is there, or its time is over."""
-        while not self._problem and not self._heard() and datetime.now(UTC) < self._deadline:
+    def wait_for_message(self, progress: Progress) -> None:
+        """Wait until the message is there, its time is over, or somebody wants the run to end."""
+        while (
+            not progress.is_stopped and not self._problem and not self._heard() and datetime.now(UTC) < self._deadline
+        ):
             time.sleep(_LOOK_EVERY)
 
     def result(self) -> Result:

@@ -113,6 +113,7 @@ def test_a_range_holds_all_that_begin_with_a_term(term: str) -> None:
         {"attention": "conflict"},
         {"state": "paid"},
         {"state": "expired"},
+        {"state": "in_review"},
         {"state": "cancelling"},
         {"created": "7"},
         {"paid": "1"},

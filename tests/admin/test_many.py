@@ -57,6 +57,7 @@ def test_what_waits_is_listed_with_its_cause_and_its_act(staff: Client) -> None:
         "The buyer paid after the order was closed.",
         "failed 4 times: ValueError",
         "no such order",
+        "The time zone is UTC.",
         "1 message was refused in 24 hours.",
     ):
         assert sentence in html

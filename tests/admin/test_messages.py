@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_dana import tasks
-from django_dana.admin import OrderAdmin
+from django_dana.admin import NotificationAdmin, OrderAdmin, base
 from django_dana.models import Notification, Order
 from tests import keys
 from tests import wire as w
@@ -177,6 +177,7 @@ def test_a_message_is_matched_and_danas_own_answer_decides(staff: Client, clerk:
     message = stored()
     assert (message.order, message.outcome, bool(message.reviewed_at)) == (order, "unknown_order", True)
     assert fresh(order).payment_status == "initiated"
+    assert fresh(order).next_sync_at
     assert {entry.change_message for entry in LogEntry.objects.all()} == {
         "Match to order\nLooked into it.",
         "Matched a message from DANA\nLooked into it.",
@@ -244,4 +245,70 @@ def test_each_act_takes_a_permission(lost: Order, name: str) -> None:
     client = client_of(user_with("view_order", "view_notification"))
     assert client.get(message_page(stored(), name)).status_code == 403
     assert client.post(message_page(stored(), name), {"reference": str(lost), **NOTE}).status_code == 403
+    assert stored().reviewed_at is None
+
+
+# -- several at once ------------------------------------------------------------------------------------------------
+
+
+def chosen(action: str, *messages: Notification, **data: str) -> dict[str, Any]:
+    """Return the form of the list with some messages ticked."""
+    return {"action": action, "_selected_action": [message.pk for message in messages], **data}
+
+
+def test_messages_that_failed_by_one_cause_are_applied_together(
+    staff: Client, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = payable(), payable()
+    with monkeypatch.context() as patch:
+        patch.setattr("django_dana.transitions.payments.reported_by_notification", None)
+        notify(client, first)
+        notify(client, second)
+    done = notification_of(first)
+    failed = [*Notification.objects.filter(outcome="failed"), done]
+    response = staff.post(NOTIFICATIONS, chosen("apply_selected", *failed))
+    html = text(response)
+    assert "3 rows" in html
+    assert "signature is checked" in html
+    assert fresh(first).payment_status == "initiated"
+    response = staff.post(NOTIFICATIONS, chosen("apply_selected", *failed, confirmed="yes", **NOTE), follow=True)
+    assert messages_on(response) == ["Done: applied. (2)", "Applying it again would change nothing. (1)"]
+    assert (fresh(first).payment_status, fresh(second).payment_status) == ("paid", "paid")
+    assert [entry.change_message for entry in LogEntry.objects.all()] == ["Apply again\nLooked into it."] * 2
+
+
+def test_messages_of_strangers_are_reviewed_together(staff: Client) -> None:
+    strangers = [notification_of(None, outcome="bad_signature", verified=False) for _ in range(3)]
+    assert "3 messages were refused" in text(staff.get(INBOX))
+    staff.post(NOTIFICATIONS, chosen("review_selected", *strangers, confirmed="yes", note=" "))
+    assert Notification.objects.filter(reviewed_at=None).count() == 3
+    staff.post(NOTIFICATIONS, chosen("review_selected", *strangers, confirmed="yes", **NOTE))
+    assert not Notification.objects.filter(reviewed_at=None).exists()
+    assert "Nothing waits." in text(staff.get(INBOX))
+
+
+def test_too_many_messages_are_not_done_at_once(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "MOST_AT_ONCE", 1)
+    rows = [notification_of(None, outcome="bad_signature", verified=False) for _ in range(2)]
+    response = staff.post(NOTIFICATIONS, chosen("review_selected", *rows, confirmed="yes", **NOTE), follow=True)
+    assert messages_on(response) == ["At most 1 at once. Choose fewer."]
+    assert Notification.objects.filter(reviewed_at=None).count() == 2
+
+
+def test_who_may_only_look_is_offered_nothing_about_several(watcher: Client, lost: Order) -> None:
+    html = text(watcher.get(NOTIFICATIONS))
+    assert "apply_selected" not in html
+    assert "review_selected" not in html
+    watcher.post(NOTIFICATIONS, chosen("review_selected", stored(), confirmed="yes", **NOTE))
+    assert stored().reviewed_at is None
+
+
+def test_a_message_that_one_may_not_see_is_left_alone(
+    staff: Client, lost: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see = NotificationAdmin.has_view_permission
+    monkeypatch.setattr(
+        NotificationAdmin, "has_view_permission", lambda self, request, obj=None: see(self, request) and obj is None
+    )
+    staff.post(NOTIFICATIONS, chosen("review_selected", stored(), confirmed="yes", **NOTE))
     assert stored().reviewed_at is None

@@ -196,7 +196,7 @@ def test_the_money_is_shown(watcher: Client) -> None:
     assert figures(payable())["Paid"] == "Rp0.00"
     shown = figures(paid())
     assert (shown["Paid"], shown["Given back"], shown["Still with us"]) == ("Rp15,000.00", "Rp0.00", "Rp15,000.00")
-    assert "hours" in shown["Can be cancelled until"]
+    assert "UTC (23\xa0hours)" in shown["Can be cancelled until"]
     shown = figures(paid(payment_status="cancelled"))
     assert (shown["Given back"], shown["Still with us"]) == ("Rp15,000.00", "Rp0.00")
     assert "Can be cancelled until" not in shown

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_dana import tasks
 from django_dana.models import Order
+from django_dana.progress import Progress
 from tests.benchmarks.measuring import Figures, Line, time_of
 from tests.benchmarks.short import copy_of
 from tests.factories import new_order, statements
@@ -36,7 +37,7 @@ _PAID: Final = {
 }
 
 
-def measure(rows: int) -> Iterator[Line]:
+def measure(rows: int, progress: Progress) -> Iterator[Line]:
     """Measure what a long table adds. The time is that of the wall: a database server works in a process of its own."""
     user = User.objects.create_superuser("staff")
     staff = Client()
@@ -59,9 +60,13 @@ def measure(rows: int) -> Iterator[Line]:
     # nothing is due, so that both tables are asked the same
     Order.objects.update(**_PAID)
     short = min(SHORT, rows // 10)
-    fill_orders(Order.objects.count(), short)
+    before_filling = Order.objects.count()
+    progress.expect(lambda: rows - before_filling)
+    fill_orders(before_filling, short, progress)
     before = {name: _median(ask) for name, ask in questions.items()}
-    fill_orders(short, rows)
+    fill_orders(short, rows, progress)
+    if progress.is_stopped:
+        return
     for name, ask in questions.items():
         with statements() as asked:
             ask()
@@ -73,7 +78,7 @@ def measure(rows: int) -> Iterator[Line]:
         )
 
 
-def fill_orders(first: int, last: int) -> None:
+def fill_orders(first: int, last: int, progress: Progress) -> None:
     """Write orders that were paid long ago: one a minute, so that a longer table has a longer past."""
     order = Order.objects.order_by("pk")[0]
     created_at: Any = Order._meta.get_field("created_at")
@@ -84,6 +89,9 @@ def fill_orders(first: int, last: int) -> None:
             Order.objects.bulk_create(
                 copy_of(order, created_at=_NOW - number * _A_MINUTE, shop_reference="") for number in numbers
             )
+        progress.advance(len(numbers))
+        if progress.is_stopped:
+            return
     # as in a table that has been there for a while, the statistics are known where the engine keeps them by itself
     analyze = {"postgresql": "VACUUM ANALYZE django_dana_order", "mysql": "ANALYZE TABLE django_dana_order"}
     if connection.vendor in analyze:

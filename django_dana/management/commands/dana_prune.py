@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
 from django_dana.management.printing import PlainCommand
+from django_dana.management.progress import ShownProgress
 from django_dana.services import privacy
 
 
@@ -29,7 +30,8 @@ class Command(PlainCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Prune, and say how much."""
         try:
-            pruned = privacy.prune(batch_size=options["batch_size"], dry_run=options["dry_run"])
+            with ShownProgress(self.say, "rows") as progress:
+                pruned = privacy.prune(batch_size=options["batch_size"], dry_run=options["dry_run"], progress=progress)
         except ImproperlyConfigured as error:
             raise CommandError(f"{error} Nothing was erased.") from None
         self.say(f"{pruned.orders} orders emptied")
@@ -39,6 +41,7 @@ class Command(PlainCommand):
         self.say(f"{pruned.answers} answers of the REST API deleted")
         if options["dry_run"]:
             self.say("This was a dry run; nothing was saved.")
+        progress.refuse_if_stopped()
 
 
 def _at_least_one(text: str) -> int:

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from django_dana import gateway, tasks
 from django_dana.management.printing import PlainCommand
+from django_dana.management.progress import ShownProgress
 from django_dana.models import Order
 
 
@@ -25,14 +26,25 @@ class Command(PlainCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run one sweep in this process, or show what it would do."""
-        if not options["dry_run"]:
-            tasks.sync_stale()
-            return
+        with ShownProgress(self.say, "orders") as progress:
+            if options["dry_run"]:
+                self._show_what_would_change(progress)
+            else:
+                tasks.sweep_stale(progress)
+        progress.refuse_if_stopped()
+
+    def _show_what_would_change(self, progress: ShownProgress) -> None:
         found = (tasks.due_syncs(), tasks.unanswered(), tasks.long_open(), tasks.paid_sample())
         order_ids = dict.fromkeys(pk for orders in found for pk in orders.values_list("pk", flat=True))
+        progress.expect(lambda: len(order_ids))
+        looked_at = 0
         for order_id in order_ids:
-            self.say(_what_would_change(order_id))
-        self.say(f"Orders looked at: {len(order_ids)}; nothing was saved.")
+            if progress.is_stopped:
+                break
+            progress.say(_what_would_change(order_id))
+            progress.advance()
+            looked_at += 1
+        self.say(f"Orders looked at: {looked_at}; nothing was saved.")
 
 
 def _what_would_change(order_id: int) -> str:

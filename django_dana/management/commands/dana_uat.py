@@ -13,6 +13,7 @@ from django_dana import conf
 from django_dana.display import csv_cell
 from django_dana.exceptions import InvalidKey, UnknownAccount
 from django_dana.management.printing import PlainCommand
+from django_dana.management.progress import ShownProgress
 from django_dana.protocol import notation
 from django_dana.uat import runner
 from django_dana.uat.runner import Result
@@ -50,20 +51,22 @@ class Command(PlainCommand):
         self.say("Finish Notify comes last: one order has to expire, which takes two and a quarter minutes.")
         self.say(f"        {'scenario':<36}{'answered':<20}remark")
         results = []
-        for result in runner.run(sandbox, wait=options["wait"]):
-            results.append(result)
-            self._show(result)
+        with ShownProgress(self.say, "scenarios") as progress:
+            for result in runner.run(sandbox, wait=options["wait"], progress=progress):
+                results.append(result)
+                self._show(result, progress)
         _write(options["output"], sandbox.account.merchant_id, results)
         failed = [result.name for result in results if not result.passed]
         self.say(f"{len(results) - len(failed)} of {len(results)} passed. Written to {options['output']}.")
+        progress.refuse_if_stopped()
         if failed:
             raise CommandError(f"Not passed: {', '.join(failed)}.")
 
-    def _show(self, result: Result) -> None:
+    def _show(self, result: Result, progress: ShownProgress) -> None:
         verdict, style = ("passed", self.style.SUCCESS) if result.passed else ("FAILED", self.style.ERROR)
-        self.say(f"{verdict}  {result.name:<36}{result.answered or 'nothing':<20}{result.remark}", style)
+        progress.say(f"{verdict}  {result.name:<36}{result.answered or 'nothing':<20}{result.remark}", style)
         if not result.passed:
-            self.say(f"        {'expected':<36}{result.expected}")
+            progress.say(f"        {'expected':<36}{result.expected}")
 
 
 def _seconds(text: str) -> float:
