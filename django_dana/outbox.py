@@ -25,27 +25,25 @@ def send_due(order_id: int | None) -> None:
     Args:
         order_id: the order; None for what is about no order, where nothing holds back anything.
     """
-    while event := _next(order_id):
-        if not _is_heard(event):
-            # no receiver can fail or hang, so there is no attempt to note
-            event.delete()
-        elif _claim(event):
-            _send(event)
-        else:
-            return
+    while (event := _next(order_id)) and _claim(event):
+        _send(event)
 
 
 def _next(order_id: int | None) -> OutboxEvent | None:
-    """Return the oldest event that is due, unless an older one is being sent for the first time."""
+    """Return the oldest event that is due, unless an older one is being sent for the first time.
+
+    What no receiver hears is deleted on the way: nothing can fail or hang, so there is no attempt to note.
+    """
     now = timezone.now()
-    events = OutboxEvent.objects.select_related(*_ABOUT).order_by("pk")
-    if order_id is None:
-        return events.filter(order=None).due(now).first()
-    for event in events.filter(order=order_id):
-        if event.due_at <= now:
+    events = OutboxEvent.objects.select_related(*_ABOUT).filter(order=order_id).order_by("pk")
+    for event in events if order_id is not None else events.due(now):
+        if event.due_at > now:
+            if event.attempts <= 1 and not event.error:
+                return None
+        elif _is_heard(event):
             return event
-        if event.attempts <= 1 and not event.error:
-            return None
+        else:
+            event.delete()
     return None
 
 

@@ -97,7 +97,6 @@ def test_a_create_task(dana: Wire) -> None:
         ("SELECT order", "whether the answer wants DANA to be asked at once"),
         ("SELECT outboxevent", "what the shop is to be told"),
         ("DELETE outboxevent", "nobody listens here, so there is no attempt to note"),
-        ("SELECT outboxevent", "whether more is due by now"),
         ("SELECT order", "when the next attempt is due"),
     ]
     assert kinds(sql) == expected([*CREATE_ATTEMPT, *more])
