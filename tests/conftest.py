@@ -67,9 +67,15 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def dana(wire: Wire, settings: Any) -> Wire:
-    """The same, and the default account speaks to it, without jitter in mind: delays are at least what is set."""
-    settings.DANA = account_with(BASE_URL=wire.url, TIMEOUT=0.5)
+    """The same, and the default account speaks to it."""
+    settings.DANA = account_with(BASE_URL=wire.url, TIMEOUT=5.0)
     return wire
+
+
+@pytest.fixture
+def impatient(dana: Wire, settings: Any) -> None:
+    """The default account waits for half a second only: for tests in which DANA hangs."""
+    settings.DANA = account_with(BASE_URL=dana.url, TIMEOUT=0.5)
 
 
 class Clock:

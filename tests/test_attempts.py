@@ -76,7 +76,7 @@ def assert_one_payload(dana: Wire, path: str, calls: int) -> None:
 
 @pytest.mark.parametrize("act", NO_REPLY.values(), ids=NO_REPLY)
 def test_create_without_reply_is_tried_three_times_then_pending(
-    dana: Wire, clock: Clock, act: Callable[[Wire], Act]
+    dana: Wire, impatient: None, clock: Clock, act: Callable[[Wire], Act]
 ) -> None:
     dana.play(act(dana))
     order = new_order()
@@ -217,7 +217,7 @@ def start_cancel(dana: Wire, clock: Clock, *acts: Act) -> CancelRequest:
 
 @pytest.mark.parametrize("act", NO_REPLY.values(), ids=NO_REPLY)
 def test_cancel_without_reply_is_tried_three_times_then_aborted(
-    dana: Wire, clock: Clock, act: Callable[[Wire], Act]
+    dana: Wire, impatient: None, clock: Clock, act: Callable[[Wire], Act]
 ) -> None:
     cancel_request = start_cancel(dana, clock, act(dana))
     assert cancel_request.status == "aborted"

@@ -23,6 +23,7 @@ from django.core.management.base import SystemCheckError
 from django.db import OperationalError
 from django.test import override_settings
 from django.urls import include, path
+from django.views.debug import ExceptionReporter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -528,6 +529,31 @@ def test_base_url_in_production(in_production: Found, found: Found) -> None:
     assert ids(check_vault()) == ["W011"]
     assert found(BASE_URL="https://gateway.example") == []
     assert check_vault() == []
+
+
+def password_of_the_proxy() -> str:
+    return "http://shop:p4ssw0rd@proxy.example:3128"
+
+
+def setting_with_a_proxy() -> dict[str, Any]:
+    return clean_account_with(PROXY=password_of_the_proxy())
+
+
+def test_password_of_the_proxy_that_error_reports_show(found: Found, settings: Any) -> None:
+    assert found(PROXY=password_of_the_proxy()) == []
+    assert ids(check_vault()) == ["W019"]
+    shown = ExceptionReporter(None, None, None, None).get_traceback_text()
+    assert "p4ssw0rd" in shown
+    for setting in (
+        clean_account_with(PROXY=password_of_the_proxy),
+        clean_account_with(PROXY="http://proxy.example:3128"),
+        f"{__name__}.setting_with_a_proxy",
+    ):
+        settings.DANA = setting
+        assert check_vault() == []
+        shown = ExceptionReporter(None, None, None, None).get_traceback_text()
+        assert "p4ssw0rd" not in shown
+        assert SHOP_PRIVATE_KEY[:40] not in shown
 
 
 # -- Celery -------------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ def test_now_makes_one_attempt_in_this_thread(dana: Wire) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_now_is_bounded_and_leaves_the_rest_to_the_workers(dana: Wire) -> None:
+def test_now_is_bounded_and_leaves_the_rest_to_the_workers(dana: Wire, impatient: None) -> None:
     dana.play(w.hang(dana))
     started = time.monotonic()
     order = new_order(send="now")

@@ -1,6 +1,6 @@
 """Filters of the lists. Each asks by equality or range on a column that has an index."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -74,12 +74,10 @@ class BackFilter(admin.SimpleListFilter):
 
 def under_way(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Return the orders of which a request is still to be sent; found by index."""
-    # not one query with an OR of two subqueries, for which PostgreSQL reads all orders
-    keys: set[int] = set()
-    for kind in REQUESTS:
-        requests: Any = kind._default_manager
-        keys |= set(requests.filter(next_attempt_at__isnull=False).values_list("order_id", flat=True))
-    return orders.filter(pk__in=keys)
+    managers: Sequence[Any] = [kind._default_manager for kind in REQUESTS]
+    first, *others = (manager.filter(next_attempt_at__isnull=False).values("order_id") for manager in managers)
+    # one subquery, since no database takes an index for "in this one or in that one"
+    return orders.filter(pk__in=first.union(*others))
 
 
 class AccountFilter(admin.SimpleListFilter):

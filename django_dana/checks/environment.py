@@ -29,8 +29,10 @@ def check_account(account: ReadAccount) -> Iterator[CheckMessage]:
 
 
 def check_hosts(accounts: Sequence[ReadAccount]) -> Iterator[CheckMessage]:
-    """Warn of real payments that go elsewhere."""
+    """Warn of real payments that go elsewhere, and of a password that Django's error reports show."""
     for account in accounts:
+        if account.is_in_settings("PROXY") and "@" in account.values.get("PROXY", ""):
+            yield Finding.SHOWN_PASSWORD.at(account.place("PROXY"))
         if account.is_production and account.values.get("BASE_URL"):
             yield Finding.OTHER_HOST.at(account.place("BASE_URL"))
 

@@ -281,6 +281,11 @@ class Finding(Enum):
         "The file of {where} can be read by every user of this machine.",
         "Take the permission away (chmod o-r): whoever has the key can cancel payments in your name.",
     )
+    SHOWN_PASSWORD = (
+        "W019",
+        "{where} holds a password, which Django's error reports show: they hide only settings whose names look secret.",
+        "Give the address by a function, as in PROXY = lambda: os.environ['DANA_PROXY'].",
+    )
 
     def __init__(self, code: str, message: str, hint: str) -> None:
         self.id = f"{TAG}.{code}"

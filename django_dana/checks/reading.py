@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.conf import settings
@@ -26,7 +26,7 @@ class ReadAccount:
 
     alias: str
     options: Options
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = field(repr=False)
 
     @property
     def is_production(self) -> bool:
@@ -35,6 +35,10 @@ class ReadAccount:
     @property
     def notification_urls(self) -> list[str]:
         return rules.addresses(self.values.get("NOTIFICATION_URL", ()))
+
+    def is_in_settings(self, name: str) -> bool:
+        """Whether the option stands in the settings themselves, and not in a function."""
+        return self.options.is_set(name) and not self.options.is_function(name) and self.options.source is None
 
     def place(self, name: str) -> str:
         return place(self.alias, name)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_dana.models.outbound import OutboundRequest
 from django_dana.protocol import operations
+from django_dana.protocol.messages import MAX_PAYMENT_CODE
 from django_dana.protocol.payment_methods import Address, promised_address
 from django_dana.timing import GRACE, OPEN_REST
 
@@ -170,7 +171,7 @@ class Order(OutboundRequest):
     )
     reference_no = models.CharField(_("DANA's reference"), max_length=64, blank=True)
     web_redirect_url = models.TextField(_("address of DANA's page"), blank=True)
-    payment_code = models.CharField(_("payment code"), max_length=512, blank=True)
+    payment_code = models.CharField(_("payment code"), max_length=MAX_PAYMENT_CODE, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
     pay_method = models.CharField(_("paid with"), max_length=64, blank=True)
     pay_option = models.CharField(_("payment option"), max_length=64, blank=True)

@@ -17,27 +17,19 @@ def groups(code: str) -> list[str]:
 
 
 def qr_svg(content: str) -> SafeString:
-    """Return a QR code as SVG to stand inside a page, or nothing where no QR code can hold the content."""
-    code = _qr(content)
-    if code is None:
-        return SafeString("")
+    """Return a QR code as SVG to stand inside a page."""
     # white behind and around it: scanners need the contrast, also on a dark page
-    svg = code.svg_inline(scale=8, border=4, dark="#000", light="#fff", omitsize=True)
+    svg = _qr(content).svg_inline(scale=8, border=4, dark="#000", light="#fff", omitsize=True)
     return mark_safe(svg)  # noqa: S308  segno draws modules only; the content itself is not in it
 
 
 def qr_png(content: str) -> bytes:
-    """Return a QR code as a picture that phones keep in their gallery, or nothing."""
-    code = _qr(content)
-    if code is None:
-        return b""
+    """Return a QR code as a picture that phones keep in their gallery."""
     picture = io.BytesIO()
-    code.save(picture, kind="png", scale=12, border=4)
+    _qr(content).save(picture, kind="png", scale=12, border=4)
     return picture.getvalue()
 
 
-def _qr(content: str) -> segno.QRCode | None:
-    try:
-        return segno.make_qr(content, error="m")
-    except ValueError:
-        return None
+def _qr(content: str) -> segno.QRCode:
+    # whatever fits the column fits a QR code
+    return segno.make_qr(content, error="m")

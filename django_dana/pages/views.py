@@ -163,11 +163,9 @@ class QrView(BuyerPage):
     def get(self, request: HttpRequest, public_id: UUID) -> HttpResponseBase:
         """Send the picture while the order can be paid."""
         order = get_object_or_404(Order, public_id=public_id)
-        picture = b""
-        if states.state_of(order) is states.PAYABLE and _is_qris(order):
-            picture = codes.qr_png(order.payment_code)
-        if not picture:
+        if states.state_of(order) is not states.PAYABLE or not _is_qris(order):
             raise Http404
+        picture = codes.qr_png(order.payment_code)
         name = f"qris-{order.public_id}.png"
         return HttpResponse(
             picture, content_type="image/png", headers={"Content-Disposition": f'attachment; filename="{name}"'}
@@ -191,7 +189,7 @@ def _leads_to_dana(order: Order, state: State) -> bool:
 
 def _is_qris(order: Order) -> bool:
     method = payment_methods.shown(order.pay_option_details)
-    return method is not None and method.shown_as is ShownAs.QR
+    return bool(order.payment_code) and method is not None and method.shown_as is ShownAs.QR
 
 
 def _end_of_phone(order: Order) -> str:

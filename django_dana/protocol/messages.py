@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from django_dana.exceptions import UnexpectedReply
 from django_dana.protocol import notation
@@ -191,6 +191,11 @@ class ReplyFields:
             raise UnexpectedReply(f"{name} is another order's")
 
 
+#: Characters. A virtual account has some 16; the content of a QR code of QRIS has at most 512 (EMV QR Code
+#: Specification for Payment Systems, Merchant-Presented Mode).
+MAX_PAYMENT_CODE: Final = 512
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateOrderReply:
     """DANA has the order; where the buyer pays."""
@@ -209,6 +214,9 @@ class CreateOrderReply:
         )
         if not reply.reference_no:
             raise UnexpectedReply("a success without referenceNo")
+        if len(reply.payment_code) > MAX_PAYMENT_CODE:
+            # cut short it would lead the buyer's money elsewhere
+            raise UnexpectedReply("a paymentCode that is longer than a QR code of QRIS")
         promised = promised_address(sent.get("payOptionDetails", ()))
         if not reply._keeps(promised):
             raise UnexpectedReply(f"a success without {promised.value}")

@@ -80,8 +80,7 @@ def _succeed(locked: LockedOrder) -> None:
 def _keep_address(order: Order, reply: CreateOrderReply) -> None:
     order.reference_no = order.reference_no or reply.reference_no[:64]
     order.web_redirect_url = reply.web_redirect_url or order.web_redirect_url
-    # no QR code of QRIS is longer
-    order.payment_code = reply.payment_code[:512] or order.payment_code
+    order.payment_code = reply.payment_code or order.payment_code
     if order.has_address:
         order.clear_attention(Order.Attention.NO_ADDRESS)
 
