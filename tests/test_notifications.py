@@ -18,7 +18,7 @@ from django.utils import timezone
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from django_dana import signals, tasks, transitions
+from django_dana import services, signals, tasks, transitions
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
 from django_dana.services import notifications
@@ -27,9 +27,11 @@ from django_dana.uat import runner
 from django_dana.webhook import answers
 from django_dana.webhook.views import MAX_BODY_BYTES, NotificationView
 from tests import keys
+from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import NOW, PAID_AT, account_with, change, fresh, new_order, statements
+from tests.factories import NOW, PAID_AT, account_with, change, created_order, fresh, new_order, statements
 from tests.notices import PATH, assert_answer, compact, facts, headers, notice, notify, send, state
+from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 
@@ -824,6 +826,29 @@ def test_a_replayed_contradiction_asks_dana_and_tells_the_shop_once(
     # the sync tells the shop what is due, too
     assert started == ["sync_order"]
     assert [event.name for event in OutboxEvent.objects.order_by("id")] == ["order_paid", "order_needs_attention"]
+
+
+def test_a_message_older_than_the_answer_that_settled_the_order_is_no_news(
+    client: Client, dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = created_order(dana)
+    dana.play(w.status("00", amount="15000.00"))
+    order = services.sync_order(order)
+    tasks.send_outbox(order.pk)
+    assert order.answered_at is not None
+    before, asked = Order.objects.values().get(), len(dana.bodies(QUERY_PATH))
+    told.clear()
+    for seconds in range(1, 11):
+        sent = notation.jakarta_time(order.answered_at - timedelta(seconds=seconds))
+        assert_answer(send(client, compact(notice(order, "05")), timestamp=sent), "2005600")
+    assert Order.objects.values("payment_status", "needs_attention", "next_sync_at", "revision").get() == {
+        name: before[name] for name in ("payment_status", "needs_attention", "next_sync_at", "revision")
+    }
+    assert (OutboxEvent.objects.count(), told, len(dana.bodies(QUERY_PATH))) == (0, [], asked)
+    sent = notation.jakarta_time(order.answered_at + timedelta(seconds=1))
+    assert_answer(send(client, compact(notice(order, "05")), timestamp=sent), "2005600")
+    assert fresh(order).needs_attention == "conflict"
+    assert fresh(order).next_sync_at is not None
 
 
 @pytest.mark.parametrize(("body", "code"), [(b"[]", "4005601"), (b"{}", "4005602")])

@@ -137,3 +137,12 @@ def test_the_wheel_and_the_five_steps_make_a_shop_of_an_empty_project(wheel: Pat
     )
     printed = python(tmp_path, installed, "manage.py", "shell", "-v0", "-c", view)
     assert printed.split("\n")[-2] == f"{installed}/django_dana/__init__.py Kopi Gayo new"
+
+
+def test_the_page_on_security_names_the_floors_that_are_there_for_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    floors = dict(re.findall(r"^([a-z0-9-]+)>=([0-9.]+)", "\n".join(project["dependencies"]), re.MULTILINE))
+    page = " ".join((ROOT / "SECURITY.md").read_text().split())
+    names = {"djangorestframework": "Django REST framework", "django": "Django"}
+    for name in ("urllib3", "cryptography", "requests", "djangorestframework", "django"):
+        assert f"{names.get(name, name)} {floors[name]}" in page
