@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
@@ -89,8 +89,10 @@ def _orders(orders: QuerySet[Order]) -> Iterator[Waiting]:
 
 def _receivers(orders: QuerySet[Order]) -> Iterator[Waiting]:
     failing = OutboxEvent.objects.filter(attempts__gte=_FAILED_OFTEN).exclude(error="")
+    # asked for each of the few events: for "order in", PostgreSQL would read all orders
+    may_be_seen = Exists(orders.filter(pk=OuterRef("order")))
     # what is about no order is about a message
-    seen = failing.filter(Q(order__in=orders) | Q(order=None)).select_related("order", "notification")
+    seen = failing.filter(Q(may_be_seen) | Q(order=None)).select_related("order", "notification")
     for event in seen.order_by("id")[:MOST_LISTED]:
         order = event.order
         facts: dict[str, Any] = {"name": event.name, "error": event.error, "times": event.attempts}
