@@ -10,38 +10,46 @@ from typing import Final
 
 from django.dispatch import Signal
 
+
+class _Signal(Signal):
+    """A signal whose failing receivers are logged by the outbox, once a minute, and not each time by Django as well."""
+
+    def _log_robust_failure(self, receiver: object, error: Exception) -> None:
+        pass
+
+
 #: DANA has the order: the buyer can pay.
-order_created = Signal()
+order_created = _Signal()
 
 #: DANA refused the order for good; nothing is tried again.
-order_failed = Signal()
+order_failed = _Signal()
 
 #: The money is there. Deliver on this one only.
-order_paid = Signal()
+order_paid = _Signal()
 
 #: The time to pay is over.
-order_expired = Signal()
+order_expired = _Signal()
 
 #: The order was cancelled or refunded at DANA; if it was paid, the money went back. ``cancel_request`` may be None.
-order_cancelled = Signal()
+order_cancelled = _Signal()
 
 #: A cancel was refused for good; nothing is tried again. Carries ``cancel_request``.
-cancel_failed = Signal()
+cancel_failed = _Signal()
 
 #: A cancel was given up without knowing its end; DANA is being asked. Carries ``cancel_request``.
-cancel_aborted = Signal()
+cancel_aborted = _Signal()
 
 #: Money went back by a refund, part or all of it. ``refund_request`` is None where the refund was not ours.
-order_refunded = Signal()
+order_refunded = _Signal()
 
 #: A refund was refused for good, or DANA says that it was not made. Carries ``refund_request``.
-refund_failed = Signal()
+refund_failed = _Signal()
 
 #: Staff should look; ``order.needs_attention`` says why.
-order_needs_attention = Signal()
+order_needs_attention = _Signal()
 
 #: DANA told of an order that is not ours: ``notification`` has the merchant id and the reference that it names.
-notification_unmatched = Signal()
+notification_unmatched = _Signal()
 
 BY_NAME: Final = {
     "order_created": order_created,

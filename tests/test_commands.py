@@ -3,12 +3,14 @@
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, find_commands, load_command_class
 
-from django_dana import services, tasks
+from django_dana import management, services, tasks
+from django_dana.management.printing import PlainCommand
 from django_dana.models import ApiCall, CancelRequest, Notification, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import Clock
@@ -168,6 +170,11 @@ def test_no_command_prints_what_a_terminal_obeys(clock: Clock, command: list[str
     assert text
     assert [character for character in text if not character.isprintable() and character not in "\n\xa0"] == []
     assert not any(line.startswith("ORDER PAID") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", sorted(find_commands(str(Path(management.__file__).parent))))
+def test_every_command_prints_so(name: str) -> None:
+    assert isinstance(load_command_class("django_dana", name), PlainCommand)
 
 
 def test_a_refusal_is_printed_as_plainly() -> None:

@@ -612,6 +612,12 @@ def test_error_shows_no_secret__option_of_a_wrong_type(error_of: Any, act: Any, 
     assert name in str(error)
 
 
+@pytest.mark.parametrize("act", [read_all, new_order])
+@pytest.mark.parametrize("name", [name for name in PLAIN if PLAIN[name].kind in WRONG])
+def test_error_shows_no_secret__key_in_the_place_of_another_option(error_of: Any, act: Any, name: str) -> None:
+    assert isinstance(error_of(act, **{name: SHOP_PRIVATE_KEY}), ImproperlyConfigured)
+
+
 def vault_that_is_down() -> Any:
     raise ConnectionError("the vault refused the token")
 

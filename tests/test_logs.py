@@ -23,10 +23,10 @@ Lines = Callable[[], list[tuple[str, str, str]]]
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
     """Return what was logged since the last look: logger, level and line."""
-    caplog.set_level(logging.WARNING, "django_dana")
+    caplog.set_level(logging.WARNING)
 
     def look() -> list[tuple[str, str, str]]:
-        found = [record for record in caplog.records if record.name.startswith("django_dana")]
+        found = [record for record in caplog.records if record.name.startswith("django")]
         lines = [(record.name, record.levelname, record.getMessage()) for record in found]
         caplog.clear()
         return lines

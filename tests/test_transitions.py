@@ -75,7 +75,7 @@ def test_create_success_keeps_the_address(dana: Wire, clock: Clock, told: list[s
     [
         ({"payMethod": "VIRTUAL_ACCOUNT", "payOption": "VIRTUAL_ACCOUNT_CIMB"}, {"paymentCode": "8059"}, "8059"),
         ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "00020101"}, "00020101"),
-        ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "0" * 600}, "0" * 512),
+        ({"payMethod": "NETWORK_PAY", "payOption": "NETWORK_PAY_PG_QRIS"}, {"paymentCode": "0" * 600}, ""),
     ],
     ids=["virtual account", "QRIS", "longer than any QR code"],
 )

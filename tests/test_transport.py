@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from django_dana.client import transport as transport_module
 from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport, _HTTPConnection
 from django_dana.exceptions import NoReply, UnexpectedReply
 from django_dana.protocol.secret import Secret
@@ -223,6 +224,27 @@ def test_no_error_shows_the_password_of_the_proxy(address: str, url: str) -> Non
     for word in ("p4ss", quote(PASSWORD, safe="")):
         # the frames of this test hold it, as those of a shop's settings do
         assert not any(word in text for text in seen if "proxy_with_password" not in text and "caught" not in text)
+
+
+@pytest.mark.parametrize("where", ["_remaining", "create_connection", "_read"])
+@pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt])
+def test_nothing_that_ends_a_call_shows_the_password_of_the_proxy(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, where: str, kind: type[BaseException]
+) -> None:
+    def end(*arguments: Any, **options: Any) -> None:
+        raise kind
+
+    wire.play(w.body(b"{}") if where == "_read" else w.hang_up)
+    monkeypatch.setattr(transport_module, where, end)
+    proxied = Transport(proxy=proxy_with_password(wire.url))
+    with pytest.raises(kind) as caught:
+        proxied.post("http://dana.invalid/x", BODY, {}, timeout=TIMEOUT)
+    assert caught.value.__suppress_context__
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    shown = [repr(frame.f_locals) for frame in frames if "django_dana" in frame.f_code.co_filename]
+    assert shown
+    assert not any("Basic " in text or "p4ss" in text for text in shown)
+    assert not any("urllib3" in frame.f_code.co_filename for frame in frames)
 
 
 def test_a_host_that_no_name_server_knows_how_to_ask_for() -> None:

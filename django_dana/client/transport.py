@@ -84,6 +84,9 @@ class Transport:
         except _NO_REPLY as error:
             # not from the error: the variables of its frames hold the headers for the proxy
             raise NoReply(_reason(error)) from None
+        except BaseException as error:  # noqa: BLE001  it is raised again
+            # a worker's time limit, for one, may end it anywhere, and its frames hold them as well
+            raise error.with_traceback(None) if self._proxies else error from None
         if len(content) > MAX_REPLY_BYTES:
             text = content[:MAX_REPLY_BYTES].decode("utf-8", "replace")
             raise UnexpectedReply(f"reply longer than {MAX_REPLY_BYTES} bytes", response.status_code, text)

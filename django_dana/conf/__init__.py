@@ -230,6 +230,8 @@ def _read(options: Options, option: Option) -> Any:
         return None
     converted = _CONVERTED.get(option.kind, _checked)(value, option.kind)
     if converted is None:
+        # it may be a key in the wrong place
+        del value
         raise _unusable(options, option)
     return converted
 
