@@ -4,9 +4,12 @@ import ast
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -14,9 +17,11 @@ from django.test import RequestFactory, override_settings
 from django.urls import resolve, reverse
 from django.utils import translation
 
-from django_dana import conf, services
+from django_dana import conf, services, signals, tasks
 from django_dana.checks import check_setting
 from django_dana.models import Order
+from django_dana.testing import Dana, running_dana
+from tests.factories import new_order
 from tests.keys import DANA_PUBLIC_KEY, SHOP_PRIVATE_KEY
 from tests.snippets import DOCS, python_blocks
 
@@ -39,6 +44,53 @@ def block_with(page: str, text: str) -> str:
 def test_each_example_is_python(page: str) -> None:
     for block in python_blocks(page):
         ast.parse(block)
+
+
+# -- orders -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dana(db: None) -> Iterator[Dana]:
+    with running_dana() as dana:
+        yield dana
+
+
+def test_the_checkout_view_of_the_installation(dana: Dana) -> None:
+    view = "def view():\n" + textwrap.indent(block_with("installation.rst", "create_order"), "    ")
+    response = run(view)["view"]()
+    assert resolve(response.url).kwargs == {"public_id": Order.objects.get().public_id}
+
+
+def test_two_refunds_give_back_all(dana: Dana) -> None:
+    order = dana.pay(new_order())
+    run(block_with("refunds.rst", "one cup of two"), order=order, Decimal=Decimal, request=Mock(user=None))
+    order.refresh_from_db()
+    assert (order.payment_status, order.amount_left) == ("refunded", Decimal(0))
+
+
+def test_a_receiver_is_told_of_the_payment(dana: Dana) -> None:
+    purchases = Mock()
+    names = run(block_with("signals.rst", "def pack"), Purchase=purchases)
+    order = dana.pay(new_order())
+    signals.order_paid.disconnect(names["pack"])
+    purchases.objects.filter.assert_called_once_with(payment=order, packed_at=None)
+
+
+def test_personal_data_is_erased(dana: Dana) -> None:
+    order = dana.pay(new_order(return_url="/orders/7/"))
+    run(block_with("personal_data.rst", "erase_personal_data"), order=order)
+    assert Order.objects.get().return_url == ""
+
+
+def test_beat_and_routes_name_tasks_that_are_there() -> None:
+    beat = run(block_with("installation.rst", "BEAT_SCHEDULE"))["CELERY_BEAT_SCHEDULE"]
+    routes = run(block_with("performance.rst", "CELERY_TASK_ROUTES"))["CELERY_TASK_ROUTES"]
+    assert {entry["task"] for entry in beat.values()} | set(routes) <= set(tasks.retry_due.app.tasks)
+
+
+def test_the_loggers_can_be_configured() -> None:
+    script = block_with("monitoring.rst", "LOGGING = ") + "import logging.config\nlogging.config.dictConfig(LOGGING)"
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 # -- several accounts -------------------------------------------------------------------------------------------------
