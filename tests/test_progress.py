@@ -4,6 +4,7 @@ import io
 import re
 import signal
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -66,7 +67,15 @@ def test_ctrl_c_ends_it_when_the_row_is_done_and_says_what_was() -> None:
     assert prune().startswith("2 orders emptied\n")
 
 
-@pytest.mark.usefixtures("three_old_orders")
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard, also where whoever started the tests has it ignored, as a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("three_old_orders", "listening")
 def test_a_second_ctrl_c_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def press_twice(orders: Any) -> int:
         signal.raise_signal(signal.SIGINT)

@@ -41,7 +41,7 @@ def purchase(request: HttpRequest, public_id: str) -> HttpResponse:
         "state": state,
         "may_pay": checkout.may_pay(found),
         "may_turn_away": state in checkout.OPEN,
-        "is_waiting": payment is not None and not payment.is_final,
+        "is_waiting": payment is not None and not payment.is_final and state != "paid",
         "banks": checkout.BANKS,
     }
     return render(request, "store/purchase.html", context)

@@ -1,6 +1,7 @@
 """A process that sweeps again and again: ``python -m tests.chaos.sweeper``."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ def sweep_for_ever() -> None:
     from django_dana import tasks
 
     app.set_default()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     while True:
         for task in (tasks.retry_due, tasks.sync_stale):
             _run(task)
