@@ -22,6 +22,8 @@ from django_dana.protocol.messages import (
     CreateOrder,
     CreateOrderReply,
     QueryPayment,
+    RefundOrder,
+    RefundOrderReply,
     StatusReport,
 )
 from django_dana.protocol.response_codes import Outcome
@@ -246,6 +248,89 @@ def test_cancel_leaves_out_what_is_empty_but_additional_info() -> None:
     }
 
 
+# DANA, Refund Order: the fields of request and response. Its page at hand has no sample of them.
+REFUND_REQUEST: dict[str, Any] = {
+    "merchantId": "23489182303312",
+    "subMerchantId": "23489182303312",
+    "originalPartnerReferenceNo": "2020102900000000000001",
+    "originalReferenceNo": "2020102977770000000009",
+    "partnerRefundNo": "2020102900000000000002",
+    "refundAmount": {"value": "10000.00", "currency": "IDR"},
+    "externalStoreId": "124928924949487",
+    "reason": "Out of stock",
+    "additionalInfo": {},
+}
+REFUND_REPLY = {
+    "responseCode": "2005800",
+    "responseMessage": "Successful",
+    "originalPartnerReferenceNo": "2020102900000000000001",
+    "originalReferenceNo": "2020102977770000000009",
+    "originalExternalId": "30443786930722726463280097920912",
+    "refundNo": "2020102977770000000010",
+    "partnerRefundNo": "2020102900000000000002",
+    "refundAmount": {"value": "10000.00", "currency": "IDR"},
+    "refundTime": "2020-12-21T17:07:25+07:00",
+}
+
+
+def refund(**changes: Any) -> RefundOrder:
+    values: dict[str, Any] = {
+        "original_partner_reference_no": "2020102900000000000001",
+        "original_reference_no": "2020102977770000000009",
+        "merchant_id": "23489182303312",
+        "sub_merchant_id": "23489182303312",
+        "partner_refund_no": "2020102900000000000002",
+        "amount": Decimal("10000.00"),
+        "currency": "IDR",
+        "external_store_id": "124928924949487",
+        "reason": "Out of stock",
+    }
+    return RefundOrder(**{**values, **changes})
+
+
+def test_refund_has_the_fields_of_danas_page() -> None:
+    assert json.loads(refund().body()) == REFUND_REQUEST
+
+
+def test_refund_leaves_out_what_is_empty_but_additional_info() -> None:
+    body = json.loads(refund(original_reference_no="", sub_merchant_id="", external_store_id="", reason="").body())
+    assert set(REFUND_REQUEST) - set(body) == {"originalReferenceNo", "subMerchantId", "externalStoreId", "reason"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"partnerRefundNo": None},
+        {"refundAmount": None},
+        {"refundAmount": {"value": "Rp10.000", "currency": "IDR"}},
+        {"refundAmount": "10000.00"},
+    ],
+    ids=str,
+)
+def test_answer_to_refund_with_its_number_and_time(wire: Wire, client: Client, changes: dict[str, Any]) -> None:
+    wire.play(w.answer({**REFUND_REPLY, **changes}))
+    result = client.call(operations.REFUND_ORDER, refund().body(), external_id="1")
+    time = datetime(2020, 12, 21, 10, 7, 25, tzinfo=UTC)
+    assert result.reply == RefundOrderReply(refund_no="2020102977770000000010", refund_time=time)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"partnerRefundNo": "2020102900000000000003"}, "another order's"),
+        ({"refundAmount": {"value": "9999.99", "currency": "IDR"}}, "refundAmount is another one"),
+        ({"refundAmount": {"value": "10000.00", "currency": "USD"}}, "refundAmount is another one"),
+    ],
+    ids=str,
+)
+def test_answer_to_refund_about_another_one(wire: Wire, client: Client, changes: dict[str, Any], reason: str) -> None:
+    wire.play(w.answer({**REFUND_REPLY, **changes}))
+    result = client.call(operations.REFUND_ORDER, refund().body(), external_id="1")
+    assert (result.rule.code, result.reply) == ("unexpected", None)
+    assert reason in result.error
+
+
 def test_query_asks_for_what_works() -> None:
     """DANA's acceptance suite asks with no more than these three."""
     body = QueryPayment(original_partner_reference_no="INV-1", merchant_id="M-1").body()
@@ -294,7 +379,7 @@ def cancel_order(client: Client) -> CallResult:
 
 
 def query_payment(client: Client) -> CallResult:
-    return client.call(operations.QUERY_PAYMENT, QUESTION.body(), external_id="1")
+    return client.call(operations.QUERY_PAYMENT, QUERY.body(), external_id="1")
 
 
 def assert_unexpected(result: CallResult, reason: str) -> None:
@@ -399,7 +484,7 @@ def test_answer_to_cancel_of_another_order(wire: Wire, client: Client, name: str
     assert_unexpected(result, name)
 
 
-QUESTION = QueryPayment(original_partner_reference_no="2020102900000000000001", merchant_id="23489182303312")
+QUERY = QueryPayment(original_partner_reference_no="2020102900000000000001", merchant_id="23489182303312")
 QUERY_REPLY: dict[str, Any] = {
     "responseCode": "2005500",
     "responseMessage": "Successful",

@@ -255,9 +255,9 @@ class RefundOrderReply:
     def read(cls, fields: ReplyFields, sent: Mapping[str, Any]) -> Self:
         """Read a success. Raises UnexpectedReply where it is about another refund or amount."""
         fields.expect("partnerRefundNo", sent["partnerRefundNo"])
-        if fields.at("refundAmount") is not None and fields.money("refundAmount") != notation.parse_money(
-            sent["refundAmount"]
-        ):
+        # an amount that can't be read is no other amount: the code alone says success
+        refunded = fields.money("refundAmount")
+        if refunded is not None and refunded != notation.parse_money(sent["refundAmount"]):
             raise UnexpectedReply("refundAmount is another one")
         return cls(refund_no=fields.text("refundNo"), refund_time=fields.time("refundTime"))
 
