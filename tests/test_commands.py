@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command, find_commands, load_command_class
+from django.utils import translation
 
 from django_dana import management, services, tasks
 from django_dana.management.printing import PlainCommand
@@ -87,6 +88,21 @@ def test_dana_explain_tells_the_story_in_order(dana: Wire, clock: Clock) -> None
     position = 0
     for text in expected:
         position = story.index(text, position)
+
+
+def test_dana_explain_says_which_status_a_query_reported(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    assert "→ Query Payment  HTTP 200" in (story := run("dana_explain", order.partner_reference_no))
+    assert ": 2005500 As told, status 00 ⇒ success" in story
+    order.api_calls.update(response_body="")
+    assert ", status" not in run("dana_explain", order.partner_reference_no)
+
+
+def test_dana_explain_speaks_one_language(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    english = run("dana_explain", order.partner_reference_no)
+    with translation.override("id"):
+        assert run("dana_explain", order.partner_reference_no) == english
 
 
 def test_dana_explain_of_a_create_whose_next_time_is_too_late(dana: Wire, clock: Clock) -> None:

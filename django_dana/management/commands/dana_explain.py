@@ -6,12 +6,13 @@ from datetime import datetime
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser, no_translations
 from django.db.models import Q
 from django.utils import timezone
 
 from django_dana.management.printing import PlainCommand
 from django_dana.models import REQUESTS, ApiCall, Notification, Order, OrderRequest
+from django_dana.protocol import notation
 from django_dana.services.summary import summarize
 
 Entry = tuple[datetime, str]
@@ -26,6 +27,7 @@ class Command(PlainCommand):
         """Add the reference."""
         parser.add_argument("reference", help="our reference, DANA's reference, or the public id")
 
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one screen for each order of that reference."""
         reference = options["reference"]
@@ -89,7 +91,17 @@ def _end(call: ApiCall) -> str:
         return f"still open: {call.error or 'nobody has seen its end yet'}"
     answer = f"{call.response_code} {call.response_message}" if call.response_code else call.error
     http = f"HTTP {call.http_status}, " if call.http_status else ""
-    return f"{http}{call.duration_ms} ms: {answer}{_concluded(call)}"
+    return f"{http}{call.duration_ms} ms: {answer}{_reported_status(call)}{_concluded(call)}"
+
+
+def _reported_status(call: ApiCall) -> str:
+    """Return what a query told about the payment, while the answer is kept."""
+    try:
+        answer = notation.parse_json_object(call.response_body.encode(), lenient=True)
+    except ValueError:
+        return ""
+    status = answer.get("latestTransactionStatus")
+    return f", status {status}" if isinstance(status, str) else ""
 
 
 def _concluded(call: ApiCall) -> str:
