@@ -13,7 +13,7 @@ from django.urls import reverse
 from django_dana.models import Order
 from django_dana.testing import Dana, make_order, running_dana
 from store import checkout
-from store.demo.story import STAFF_NAME, STAFF_PASSWORD
+from store.demo.story import ROLES, STAFF_NAME, STAFF_PASSWORD
 from store.management.commands import demo
 from store.models import Attempt, Purchase
 
@@ -151,9 +151,16 @@ class DemoTest(TestCase):
         for _ in range(2):
             demo._check_database()
             demo._hire_staff()
-        staff = User.objects.get()
+        staff = User.objects.get(username=STAFF_NAME)
         self.assertTrue(staff.is_superuser)
         self.assertTrue(staff.check_password(STAFF_PASSWORD))
+
+    def test_it_has_a_person_for_each_role(self) -> None:
+        demo._hire_staff()
+        may = {
+            name: User.objects.get(username=name).has_perm("django_dana.refund_order") for name in (*ROLES, STAFF_NAME)
+        }
+        self.assertEqual(may, {"support": False, "refunds": True, "lead": True, STAFF_NAME: True})
 
     def test_it_changes_nobody_in_the_database_of_others(self) -> None:
         for name in (STAFF_NAME, "siti"):

@@ -14,6 +14,9 @@ from store.demo.processes import DemoError, Shop
 
 STAFF_NAME: Final = "staff"
 STAFF_PASSWORD: Final = "kopi"  # noqa: S105
+
+#: One person for each group that ``dana_roles`` makes.
+ROLES: Final = {"support": "DANA support", "refunds": "DANA refunds", "lead": "DANA lead"}
 PATIENCE_SECONDS: Final = 45.0
 
 Step = tuple[str, str]

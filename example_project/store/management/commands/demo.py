@@ -3,16 +3,18 @@
 import signal
 import time
 from argparse import ArgumentParser
+from io import StringIO
 from types import FrameType
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from store.demo.processes import DemoError, Shop, start_afresh
-from store.demo.story import STAFF_NAME, STAFF_PASSWORD, Story
+from store.demo.story import ROLES, STAFF_NAME, STAFF_PASSWORD, Story
 
 
 class Command(BaseCommand):
@@ -57,6 +59,7 @@ class Command(BaseCommand):
         self._say("Now do it yourself:")
         self._say(f"  the shop            {shop.url}/")
         self._say(f"  the admin           {shop.url}/admin/  ({STAFF_NAME} / {STAFF_PASSWORD})")
+        self._say(f"    who may do less    {', '.join(ROLES)}  (each with {STAFF_PASSWORD})")
         self._say(f"  DANA, the simulator {shop.simulator_url}/")
         self._say(f"  logs                {settings.VAR / 'logs'}")
         self._say("Ctrl-C ends everything.")
@@ -88,9 +91,16 @@ def _check_database() -> None:
 
 
 def _hire_staff() -> None:
-    """Make sure of the member of staff, who may be there from an earlier run on a database of one's own."""
+    """Make sure of the staff, who may be there from an earlier run on a database of one's own."""
+    call_command("dana_roles", stdout=StringIO())
     if not User.objects.filter(username=STAFF_NAME).exists():
         User.objects.create_superuser(STAFF_NAME, password=STAFF_PASSWORD)
+    for name, group in ROLES.items():
+        person, is_new = User.objects.get_or_create(username=name, defaults={"is_staff": True})
+        if is_new:
+            person.set_password(STAFF_PASSWORD)
+            person.save()
+            person.groups.add(Group.objects.get(name=group))
 
 
 def _end(number: int, frame: FrameType | None) -> None:
