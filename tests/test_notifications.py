@@ -680,9 +680,9 @@ def test_inside_atomic_requests_the_evidence_survives(
     inside: list[bool] = []
     keep = notifications._keep
 
-    def look(notification: Notification) -> bool:
+    def look(notification: Notification) -> None:
         inside.append(connection.in_atomic_block)
-        return keep(notification)
+        keep(notification)
 
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", value=True)
     monkeypatch.setattr(notifications, "_keep", look)
@@ -793,6 +793,11 @@ def test_an_exact_repetition_adds_no_row_and_does_nothing_but_answer(
     assert (facts(order), list(Notification.objects.values()), list(OutboxEvent.objects.values())) == before
     assert started == []
     assert not any(statement.startswith(("UPDATE", "DELETE")) for statement in sql)
+
+
+def test_a_nul_is_kept_as_text(client: Client, order: Order) -> None:
+    assert_answer(send(client, b"{\x00}", {}), "4015600")
+    assert Notification.objects.get().body == r"{\x00}"
 
 
 def test_a_replay_padded_with_spaces_is_the_same_message(client: Client, order: Order) -> None:

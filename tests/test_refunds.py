@@ -66,6 +66,12 @@ def answer_later(dana: Wire, clock: Clock, refund_request: RefundRequest, answer
 # -- what is asked for -------------------------------------------------------------------------------------------------
 
 
+def test_a_refund_without_a_reason_has_none(dana: Wire, clock: Clock) -> None:
+    refund_request = services.refund_order(paid_order(dana), amount=PART)
+    assert refund_request.reason == ""
+    assert "reason" not in json.loads(refund_request.request_body)
+
+
 def test_part_of_a_payment_goes_back(dana: Wire, clock: Clock, told: list[str]) -> None:
     order = paid_order(dana)
     dana.play(w.code("2005800"))

@@ -4,12 +4,13 @@ import json
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from celery import Celery
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -24,7 +25,7 @@ from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
 from tests.conftest import Clock
-from tests.factories import account_with, change, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import NOW, account_with, change, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.notices import notify
 from tests.wire import CANCEL_PATH, CREATE_PATH, Wire
 
@@ -491,6 +492,75 @@ def test_stop_retrying_a_pending_cancel_aborts_it_and_asks(dana: Wire) -> None:
     dana.play(w.status("05"))
     tasks.sync_stale()
     assert fresh_cancel(request).status == "success"
+
+
+Started = Callable[[Callable[[], Any]], list[tuple[str, int]]]
+
+
+@pytest.fixture
+def started(django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch) -> Started:
+    """Return a function that returns which tasks are started once what is done is committed."""
+
+    def do(act: Callable[[], Any]) -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+        monkeypatch.setattr(tasks, "start", lambda task, pk: found.append((task.name.rpartition(".")[2], pk)))
+        with django_capture_on_commit_callbacks(execute=True):
+            act()
+            assert found == [], "not before it is committed"
+        return found
+
+    return do
+
+
+def test_stop_retrying_has_dana_asked_at_once(dana: Wire, started: Started) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025700"))
+    request = services.cancel_order(order)
+    tasks.cancel_order(request.pk)
+    assert started(lambda: services.stop_retrying(fresh_cancel(request))) == [("sync_order", order.pk)]
+
+
+def test_a_retry_by_hand_starts_at_once(dana: Wire, started: Started) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    assert started(lambda: services.retry_order(fresh(order))) == [("create_order", order.pk)]
+    order = paid_order(dana)
+    dana.play(w.code("2025700"))
+    request = services.cancel_order(order)
+    tasks.cancel_order(request.pk)
+    assert started(lambda: services.retry_cancel(fresh_cancel(request))) == [("cancel_order", request.pk)]
+
+
+def test_an_order_that_was_to_be_cancelled_is_not_created_again(dana: Wire) -> None:
+    dana.play(w.code("4005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    CancelRequest.objects.create(
+        order=order, amount=order.amount, request_body="{}", give_up_at=timezone.now(), status="failed"
+    )
+    with pytest.raises(ValidationError, match="closed or being cancelled"):
+        services.retry_order(fresh(order))
+
+
+def test_an_order_is_settled_outside_once(dana: Wire) -> None:
+    order = paid_order(dana)
+    services.settle_outside(order, note="by bank transfer")
+    with pytest.raises(ValidationError, match="noted already"):
+        services.settle_outside(fresh(order), note="by bank transfer")
+
+
+def test_the_public_functions_are_there() -> None:
+    assert [name for name in services.__all__ if not callable(getattr(services, name))] == []
+
+
+def test_what_is_due_this_very_moment_is_done(dana: Wire) -> None:
+    dana.play(w.code("2005400"))
+    with time_machine.travel(NOW, tick=False):
+        order = new_order()
+        assert order.next_attempt_at == timezone.now()
+        tasks.create_order(order.pk)
+    assert fresh(order).create_status == "success"
 
 
 def test_stop_retrying_while_a_call_is_open_is_refused(dana: Wire) -> None:

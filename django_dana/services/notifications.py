@@ -127,7 +127,8 @@ def _handle(notification: Notification, proof: Proof, acceptance_test: Acceptanc
     order = found if found is not None and _may_speak_about(found, proof) else None
     notification.order = order
     notification.account = order.account if order else proof.alias
-    if not _keep(notification) and notification.outcome in _FINAL:
+    _keep(notification)
+    if notification.outcome in _FINAL:
         return Outcome(notification.outcome)
     # an order that the signers may not speak about is none of the acceptance test's
     verdict = acceptance_test(message, order, proof.accounts.values()) if acceptance_test and order == found else None
@@ -220,20 +221,18 @@ def _keep_refused(body: bytes, headers: Mapping[str, str], outcome: Outcome, err
     return outcome
 
 
-def _keep(notification: Notification) -> bool:
-    """Store a verified message in a write of its own; of an exact repetition load what was stored the first time."""
+def _keep(notification: Notification) -> None:
+    """Store a verified message in a write of its own; of an exact repetition load what became of it the first time."""
     if notification.pk:
-        return False
+        return
     try:
         with transaction.atomic():
-            notification.save(force_insert=True)
+            notification.save()
     except IntegrityError:
         earlier = Notification.objects.filter(signature_hash=notification.signature_hash).first()
         if earlier is None:
             raise
         notification.pk, notification.outcome = earlier.pk, earlier.outcome
-        return False
-    return True
 
 
 def _conclude(notification: Notification, outcome: Outcome, error: str = "") -> Outcome:

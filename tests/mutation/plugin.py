@@ -1,11 +1,15 @@
 """What pytest does in a mutation run: it notes which test ran which line, or runs the tests of a list in its order."""
 
+import importlib
 import json
 import os
+import pkgutil
 from pathlib import Path
 
 import coverage
 import pytest
+
+import django_dana
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -13,6 +17,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     order = {name: place for place, name in enumerate(Path(path).read_text().splitlines())}
     items[:] = sorted((item for item in items if item.nodeid in order), key=lambda item: order[item.nodeid])
+
+
+def pytest_collection_finish() -> None:
+    """Import every module before the first test: what runs at its import is no single test's."""
+    if os.environ.get("MUTATION_DURATIONS"):
+        for module in pkgutil.walk_packages(django_dana.__path__, "django_dana."):
+            importlib.import_module(module.name)
 
 
 @pytest.hookimpl(wrapper=True)

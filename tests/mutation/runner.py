@@ -63,9 +63,11 @@ class Map:
         What runs only while a module is imported, such as a table, is noticed by the tests of the whole module.
         """
         lines = self.by_line.get(mutant.module, {})
-        tests = lines.get(mutant.line)
-        if tests is None:
+        # of a statement over several lines only the first one counts as run
+        known = [line for line in lines if line <= mutant.line]
+        if not known:
             return []
+        tests = lines[max(known)]
         names = (tests - {""}) or set().union(*lines.values()) - {""}
         return sorted(names, key=lambda name: (self.seconds.get(name, 0.0), name))
 
