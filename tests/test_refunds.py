@@ -375,6 +375,14 @@ def test_a_success_without_number_and_time_is_a_success(dana: Wire, clock: Clock
     assert (refund_request.status, refund_request.refund_no, refund_request.refund_time) == ("success", "", None)
 
 
+def test_a_lost_reply_is_repeated_after_the_delay_of_the_series(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.hang_up)
+    refund_request = refund(order)
+    assert refund_request.next_attempt_at
+    assert timedelta(seconds=1) < refund_request.next_attempt_at - timezone.now() <= timedelta(seconds=2)
+
+
 @pytest.mark.parametrize("acted", [True, False])
 def test_a_lost_reply_is_repeated_and_counted_once(dana: Wire, clock: Clock, told: list[str], acted: bool) -> None:  # noqa: FBT001
     order = paid_order(dana)

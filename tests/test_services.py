@@ -544,8 +544,9 @@ def test_an_order_that_was_to_be_cancelled_is_not_created_again(dana: Wire) -> N
 
 
 def test_an_order_is_settled_outside_once(dana: Wire) -> None:
-    order = paid_order(dana)
+    order = change(paid_order(dana), needs_attention="unsettled")
     services.settle_outside(order, note="by bank transfer")
+    assert fresh(order).needs_attention == ""
     with pytest.raises(ValidationError, match="noted already"):
         services.settle_outside(fresh(order), note="by bank transfer")
 

@@ -15,7 +15,7 @@ from django_dana.protocol.messages import CallResult, CreateOrderReply, StatusRe
 from django_dana.transitions import creates, payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import PAID_AT, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import PAID_AT, change, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -610,6 +610,20 @@ def test_the_paid_orders_of_an_unusable_account_hold_up_no_others(dana: Wire, cl
     tasks.sync_stale()
     tasks.sync_stale()
     assert fresh(order).payment_status == "cancelled"
+
+
+def test_an_answer_clears_that_none_came(dana: Wire, clock: Clock) -> None:
+    order = change(created_order(dana), needs_attention="unsettled", unsettled_since=timezone.now())
+    order = asked(dana, order, w.status("01"))
+    assert (order.needs_attention, order.unsettled_since, order.next_sync_at) == ("", None, None)
+
+
+def test_a_query_tells_danas_reference_where_the_create_had_no_reply(dana: Wire, clock: Clock) -> None:
+    dana.play(w.hang_up)
+    order = new_order()
+    tasks.create_order(order.pk)
+    order = asked(dana, order, w.status("00", amount="15000.00", originalReferenceNo="R-9"))
+    assert (order.payment_status, order.reference_no) == ("paid", "R-9")
 
 
 def test_a_notification_settles_what_no_query_could(dana: Wire, clock: Clock) -> None:
