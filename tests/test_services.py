@@ -68,7 +68,7 @@ def test_now_is_bounded_and_leaves_the_rest_to_the_workers(dana: Wire, impatient
     dana.play(w.hang(dana))
     started = time.monotonic()
     order = new_order(send="now")
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
     assert order.create_status == "new"
     assert order.next_attempt_at is not None
 
@@ -260,7 +260,7 @@ def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pyt
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         order = new_order()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2.5
     assert [record.name for record in caplog.records] == ["django_dana.tasks"]
     tasks.retry_due()
     assert fresh(order).create_status == "success"
@@ -269,7 +269,7 @@ def test_a_refused_broker_costs_little_and_loses_nothing(dana: Wire, caplog: pyt
     started = time.monotonic()
     with caplog.at_level(logging.WARNING):
         request = services.cancel_order(fresh(order))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2.5
     assert [record.name for record in caplog.records] == ["django_dana.tasks"]
     tasks.retry_due()
     assert CancelRequest.objects.get(pk=request.pk).status == "success"

@@ -264,7 +264,7 @@ def test_minify_takes_linear_time(body: bytes) -> None:
     """Anyone may send a forged body, so it must not cost a worker's time."""
     started = time.perf_counter()
     signing.minify(body)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 3
 
 
 @given(

@@ -69,7 +69,7 @@ def test_the_deadline_is_total(wire: Wire, act: Callable[[Wire], Act]) -> None:
     started = time.monotonic()
     with pytest.raises(NoReply):
         post(wire)
-    assert TIMEOUT * 0.9 <= time.monotonic() - started < TIMEOUT + 0.5
+    assert TIMEOUT * 0.9 <= time.monotonic() - started < TIMEOUT + 2
     assert len(wire.heard) == 1
 
 
@@ -122,7 +122,7 @@ def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
         with pytest.raises(NoReply):
             Transport(proxy=None).post(url, BODY, {}, timeout=TIMEOUT)
-    assert time.monotonic() - started < TIMEOUT + 0.5
+    assert time.monotonic() - started < TIMEOUT + 2
 
 
 def test_a_reply_of_ten_megabytes_is_cut_off(wire: Wire) -> None:
