@@ -153,7 +153,7 @@ def sync_stale() -> None:
 
 
 def sweep_stale(progress: Progress) -> None:
-    """Do the same, and tell how far it is."""
+    """Do one round of :func:`sync_stale`, and tell how far it is."""
     for find in (due_syncs, unanswered, long_open):
         _sweep(find, sync_order, progress=progress)
     for order_id in paid_sample().values_list("pk", flat=True):

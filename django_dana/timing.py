@@ -42,7 +42,7 @@ LONGEST_TASK: Final = 300.0
 #: Seconds after which a sweep leaves the rest to the next one.
 SWEEP_SECONDS: Final = 60.0
 
-#: How long an order that stays open rests between two questions to DANA: the message that it was paid may have been
+#: How long an order that stays open rests between two queries: the message that it was paid may have been
 #: lost. So an order of half an hour is not asked about before its end, and one of a week at most 27 times.
 OPEN_REST: Final = timedelta(hours=6)
 

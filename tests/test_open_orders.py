@@ -9,7 +9,7 @@ from django_dana import tasks, timing
 from django_dana.models import Order
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import created_order, fresh
+from tests.factories import created_order, fresh, new_order
 from tests.wire import QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +40,15 @@ def test_a_payment_whose_message_was_lost_is_found_within_hours(dana: Wire, cloc
     tasks.sync_stale()
     assert (fresh(order).payment_status, fresh(order).is_final) == ("paid", True)
     assert told == ["order_created", "order_paid"]
+
+
+def test_an_order_that_was_never_sent_takes_no_payment_of_anothers(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = new_order(valid_up_to=timezone.now() + WEEK)
+    dana.play(w.status("00"))
+    clock.forward(hours=7)
+    tasks.sync_stale()
+    assert dana.heard == []
+    assert (fresh(order).payment_status, told) == ("none", [])
 
 
 @pytest.mark.parametrize("answer", OPEN.values(), ids=OPEN)

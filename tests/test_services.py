@@ -564,6 +564,19 @@ def test_what_is_due_this_very_moment_is_done(dana: Wire) -> None:
     assert fresh(order).create_status == "success"
 
 
+def test_a_query_by_hand_that_the_vault_stops_is_made_soon_after(dana: Wire, clock: Clock, settings: Any) -> None:
+    order = change(paid_order(dana), next_sync_at=timezone.now() + timedelta(days=1))
+    good = settings.DANA
+    settings.DANA = account_with(BASE_URL=dana.url, PRIVATE_KEY=lambda: 1 / 0)
+    tasks.sync_order(order.pk)
+    assert fresh(order).needs_attention == "account"
+    settings.DANA = good
+    dana.play(w.status("00"))
+    clock.forward(seconds=121)
+    tasks.sync_stale()
+    assert fresh(order).needs_attention == ""
+
+
 def test_stop_retrying_while_a_call_is_open_is_refused(dana: Wire) -> None:
     dana.play(w.code("5005401"))
     order = new_order()

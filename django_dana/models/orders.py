@@ -74,8 +74,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def long_open(self, now: datetime) -> Self:
         """Orders that can still be paid for, but have been for long, about which DANA was not asked lately."""
         rested = now - OPEN_REST
+        # what DANA has under the reference of an order that was never sent is another's
+        unsent = Q(create_status=self.model.CreateStatus.NEW)
         asked_lately = Q(last_sync_at__gt=rested)
-        return self._open(now).filter(valid_up_to__gt=now, created_at__lte=rested).exclude(asked_lately)
+        return self._open(now).filter(valid_up_to__gt=now, created_at__lte=rested).exclude(unsent).exclude(asked_lately)
 
     def _open(self, now: datetime) -> Self:
         """Orders that may get a final answer by themselves; what needs attention has a query of its own."""

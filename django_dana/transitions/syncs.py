@@ -45,7 +45,8 @@ def account_unusable(order_id: int) -> None:
         fields.append("next_attempt_at")
     # also where no query was due yet: the sweep for those without an answer passes over what needs attention
     if order.is_open or order.next_sync_at is not None:
-        order.next_sync_at = max(order.next_sync_at or due, due)
+        # sooner, if need be: a query does no harm, and it clears the flag
+        order.next_sync_at = due
         fields.append("next_sync_at")
     scheduled = [kind.of(order).exclude(next_attempt_at=None) for kind in REQUESTS]
     # nothing comes to clear the flag where nothing is due

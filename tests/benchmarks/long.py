@@ -52,7 +52,7 @@ def measure(rows: int, progress: Progress) -> Iterator[Line]:
         "what waits for a person": lambda: staff.get(f"{orders}inbox/"),
         "the overview of 7 days": lambda: staff.get(f"{orders}overview/"),
         "the sweep finds the creates that are due": lambda: list(tasks.due_creates()[:100]),
-        "the sweep finds the questions that are due": lambda: list(tasks.due_syncs()[:100]),
+        "the sweep finds the queries that are due": lambda: list(tasks.due_syncs()[:100]),
         "the sweep finds what nobody has answered": lambda: list(tasks.unanswered()[:100]),
         "the sweep finds what stays open for long": lambda: list(tasks.long_open()[:100]),
         "the sweep finds a sample of what is paid": lambda: list(tasks.paid_sample()),
