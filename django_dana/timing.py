@@ -18,7 +18,7 @@ MAY_STILL_ACT: Final = timedelta(minutes=5)
 CANCEL_WINDOW: Final = timedelta(hours=24)
 
 #: How long DANA is asked about what is unsettled before only staff can help.
-ASK_FOR: Final = timedelta(days=7)
+SYNC_FOR: Final = timedelta(days=7)
 
 #: How often DANA is asked about a cancel that was given up, but may still happen.
 WATCH_EVERY: Final = timedelta(days=1)
@@ -63,7 +63,7 @@ RECEIVER_DELAYS: Final = tuple(timedelta(seconds=seconds) for seconds in (30, 60
 # -- the buyer's pages ------------------------------------------------------------------------------------------------
 
 #: The pages ask DANA about one order no more often than this, however often they are loaded.
-PAGE_ASKS_EVERY: Final = timedelta(seconds=10)
+PAGE_SYNCS_EVERY: Final = timedelta(seconds=10)
 
 #: Seconds of such a query. A buyer looks at an empty page meanwhile, and a web thread waits.
 PAGE_WAITS: Final = 2.5

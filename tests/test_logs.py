@@ -172,4 +172,4 @@ def test_a_page_that_could_not_ask_is_one_error_a_minute(
     monkeypatch.setattr(gateway, "sync", fail)
     for _ in range(5):
         assert Client().get(reverse("django_dana:return", args=[order.public_id])).status_code == 200
-    assert [line[:2] for line in lines()] == [("django_dana.pages.asking", "ERROR")]
+    assert [line[:2] for line in lines()] == [("django_dana.pages.syncing", "ERROR")]

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from django_dana import gateway, services, tasks, timing
 from django_dana.models import CancelRequest, Order
-from django_dana.pages import asking, states, views
+from django_dana.pages import states, syncing, views
 from django_dana.protocol.messages import MAX_PAYMENT_CODE
 from django_dana.protocol.payment_methods import PayOption
 from tests import wire as w
@@ -607,14 +607,14 @@ def test_a_page_waits_for_dana_no_longer_than_its_own_time_out(
 
 def test_so_many_queries_at_once_and_no_more(client: Client, dana: Wire) -> None:
     order = created_order(dana)
-    for _ in range(asking.ASK_AT_ONCE):
-        assert asking._asking.acquire(blocking=False)
+    for _ in range(syncing.SYNCS_AT_ONCE):
+        assert syncing._syncing.acquire(blocking=False)
     try:
         assert shown_state(come_back(client, order)) == "confirming"
         assert dana.bodies(QUERY_PATH) == []
     finally:
-        for _ in range(asking.ASK_AT_ONCE):
-            asking._asking.release()
+        for _ in range(syncing.SYNCS_AT_ONCE):
+            syncing._syncing.release()
     dana.play(w.status("00", amount="15000.00"))
     assert shown_state(come_back(client, order)) == "paid"
 

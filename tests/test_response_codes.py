@@ -17,8 +17,8 @@ from django_dana.protocol.response_codes import (
 
 SUCCESS, FAILED, PENDING, ABORTED = Outcome.SUCCESS, Outcome.FAILED, Outcome.PENDING, Outcome.ABORTED
 NONE, FIX, CHANGE_AMOUNT, SAME_PAYLOAD = FollowUp.NONE, FollowUp.FIX, FollowUp.CHANGE_AMOUNT, FollowUp.SAME_PAYLOAD
-TRY_AGAIN, ASK_DANA, TELL_USER = FollowUp.TRY_AGAIN, FollowUp.ASK_DANA, FollowUp.TELL_USER
-ASK_AGAIN, SERIES = FollowUp.ASK_AGAIN, FollowUp.SERIES
+TRY_AGAIN, CONTACT_DANA, TELL_USER = FollowUp.TRY_AGAIN, FollowUp.CONTACT_DANA, FollowUp.TELL_USER
+SYNC_AGAIN, SERIES = FollowUp.SYNC_AGAIN, FollowUp.SERIES
 
 Row = tuple[str, str, Outcome, tuple[FollowUp, ...]]
 
@@ -29,8 +29,8 @@ CREATE_ROWS: list[Row] = [
     ("4005402", "Invalid Mandatory Field", FAILED, (FIX,)),
     ("4015400", "Unauthorized. Invalid Signature", FAILED, (FIX,)),
     ("4035402", "Exceeds Transaction Amount Limit", FAILED, (CHANGE_AMOUNT,)),
-    ("4035405", "Do Not Honor", FAILED, (FIX, ASK_DANA)),
-    ("4035415", "Transaction Not Permitted", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4035405", "Do Not Honor", FAILED, (FIX, CONTACT_DANA)),
+    ("4035415", "Transaction Not Permitted", FAILED, (TRY_AGAIN, CONTACT_DANA)),
     ("4045408", "Invalid Merchant", FAILED, (FIX,)),
     ("4045418", "Inconsistent Request", FAILED, (FIX,)),
     ("4295400", "Too Many Requests", PENDING, (SAME_PAYLOAD,)),
@@ -48,10 +48,10 @@ CANCEL_ROWS: list[Row] = [
     ("4005702", "Invalid Mandatory Field", FAILED, (FIX,)),
     ("4015700", "Unauthorized", FAILED, (FIX,)),
     ("4035700", "Transaction Expired", FAILED, (TELL_USER,)),
-    ("4035705", "Do Not Honor", FAILED, (FIX, ASK_DANA)),
+    ("4035705", "Do Not Honor", FAILED, (FIX, CONTACT_DANA)),
     ("4035714", "Insufficient Funds", FAILED, (TRY_AGAIN,)),
-    ("4035715", "Transaction Not Permitted", FAILED, (TRY_AGAIN, ASK_DANA)),
-    ("4045700", "Invalid Transaction Status", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4035715", "Transaction Not Permitted", FAILED, (TRY_AGAIN, CONTACT_DANA)),
+    ("4045700", "Invalid Transaction Status", FAILED, (TRY_AGAIN, CONTACT_DANA)),
     ("4045701", "Transaction Not Found", FAILED, (FIX,)),
     ("4045708", "Invalid Merchant", FAILED, (FIX,)),
     ("4295700", "Too Many Requests", PENDING, (SAME_PAYLOAD,)),
@@ -63,16 +63,16 @@ CANCEL_ROWS: list[Row] = [
 
 QUERY_ROWS: list[Row] = [
     ("2005500", "Successful", SUCCESS, (NONE,)),
-    ("4005500", "Bad Request", FAILED, (FIX, ASK_AGAIN)),
-    ("4005501", "Invalid Field Format", FAILED, (FIX, ASK_AGAIN)),
-    ("4005502", "Invalid Mandatory Field", FAILED, (FIX, ASK_AGAIN)),
-    ("4015500", "Unauthorized", FAILED, (FIX, ASK_AGAIN)),
+    ("4005500", "Bad Request", FAILED, (FIX, SYNC_AGAIN)),
+    ("4005501", "Invalid Field Format", FAILED, (FIX, SYNC_AGAIN)),
+    ("4005502", "Invalid Mandatory Field", FAILED, (FIX, SYNC_AGAIN)),
+    ("4015500", "Unauthorized", FAILED, (FIX, SYNC_AGAIN)),
     ("4045501", "Transaction Not Found", FAILED, (FIX,)),
-    ("4295500", "Too Many Requests", PENDING, (ASK_AGAIN,)),
-    ("5005500", "General Error", FAILED, (ASK_AGAIN,)),
-    ("5005501", "Internal Server Error", PENDING, (ASK_AGAIN,)),
-    ("no_reply", "Total timeout", PENDING, (ASK_AGAIN,)),
-    ("unexpected", "Unexpected response", PENDING, (ASK_AGAIN,)),
+    ("4295500", "Too Many Requests", PENDING, (SYNC_AGAIN,)),
+    ("5005500", "General Error", FAILED, (SYNC_AGAIN,)),
+    ("5005501", "Internal Server Error", PENDING, (SYNC_AGAIN,)),
+    ("no_reply", "Total timeout", PENDING, (SYNC_AGAIN,)),
+    ("unexpected", "Unexpected response", PENDING, (SYNC_AGAIN,)),
 ]
 
 REFUND_ROWS: list[Row] = [
@@ -83,15 +83,15 @@ REFUND_ROWS: list[Row] = [
     ("4005802", "Invalid Mandatory Field", FAILED, (FIX,)),
     ("4015800", "Unauthorized", FAILED, (FIX,)),
     ("4035802", "Exceeds Transaction Amount Limit", FAILED, (CHANGE_AMOUNT,)),
-    ("4035805", "Do Not Honor", FAILED, (FIX, ASK_DANA)),
+    ("4035805", "Do Not Honor", FAILED, (FIX, CONTACT_DANA)),
     ("4035814", "Insufficient Funds", FAILED, (TRY_AGAIN,)),
-    ("4035815", "Transaction Not Permitted", FAILED, (TRY_AGAIN, ASK_DANA)),
+    ("4035815", "Transaction Not Permitted", FAILED, (TRY_AGAIN, CONTACT_DANA)),
     ("4045800", "Invalid Transaction Status", FAILED, (FIX,)),
     ("4045801", "Transaction Not Found", FAILED, (FIX,)),
     ("4045808", "Invalid Merchant", FAILED, (FIX,)),
     ("4045812", "Invalid Bill", FAILED, (FIX,)),
     ("4045813", "Invalid Amount", FAILED, (CHANGE_AMOUNT,)),
-    ("4045818", "Inconsistent Request", PENDING, (ASK_DANA,)),
+    ("4045818", "Inconsistent Request", PENDING, (CONTACT_DANA,)),
     ("4295800", "Too Many Requests", PENDING, (SAME_PAYLOAD,)),
     ("5005800", "General Error", FAILED, (TRY_AGAIN,)),
     ("5005801", "Internal Server Error", PENDING, (SAME_PAYLOAD,)),

@@ -92,7 +92,7 @@ class RowAction:
         why_not: the sentence that says why it can't be done now, or None.
         run: does it, with what the form gave. A ValidationError is a refusal, and is shown.
         atomic: whether it is one transaction with the line in the history; not where it speaks to DANA.
-        question: where it is asked first, on a page with a form: what it means.
+        confirmation: what it means, on a page with a form that comes first; none: it is done at once.
         form: the form of that page.
     """
 
@@ -102,7 +102,7 @@ class RowAction:
     why_not: Callable[[Any], "_StrOrPromise | None"]
     run: Callable[[HttpRequest, Any, dict[str, Any]], ActionResult]
     atomic: bool = True
-    question: "_StrOrPromise" = ""
+    confirmation: "_StrOrPromise" = ""
     form: type[NoteForm] = NoteForm
 
     def is_allowed_for(self, user: Any) -> bool:
@@ -320,7 +320,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     def buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         """Return what this person may do now."""
         return [
-            Button(str(action.label), self.address(action.name, row.pk), is_link=bool(action.question))
+            Button(str(action.label), self.address(action.name, row.pk), is_link=bool(action.confirmation))
             for action in self.actions_on_row()
             if action.is_allowed_for(request.user) and action.why_not(row) is None
         ]
@@ -352,7 +352,7 @@ class ReadOnlyAdmin(_ModelAdmin):
     def _run_action(self, action: RowAction, request: HttpRequest, object_id: int) -> HttpResponse:
         if not action.is_allowed_for(request.user):
             raise PermissionDenied
-        if request.method != "POST" and not action.question:
+        if request.method != "POST" and not action.confirmation:
             return HttpResponseNotAllowed(["POST"])
         row = self.row(request, object_id)
         return self.perform(request, action, row, about=row)
@@ -367,14 +367,14 @@ class ReadOnlyAdmin(_ModelAdmin):
             about: what the action is about: the row, or something that belongs to it.
         """
         form = action.form(request.POST if request.method == "POST" else None)
-        if action.question and not form.is_valid():
-            return self._ask(request, action, row, form, why_not=action.why_not(about))
+        if action.confirmation and not form.is_valid():
+            return self._confirm(request, action, row, form, why_not=action.why_not(about))
         try:
-            result = self._do(request, action, row, about, form.cleaned_data if action.question else {})
+            result = self._do(request, action, row, about, form.cleaned_data if action.confirmation else {})
         except ValidationError as refusal:
-            if action.question and action.why_not(about) is None:
+            if action.confirmation and action.why_not(about) is None:
                 add_refusal(form, refusal)
-                return self._ask(request, action, row, form, why_not=None)
+                return self._confirm(request, action, row, form, why_not=None)
             result = ActionResult(" ".join(refusal.messages), messages.ERROR)
         self.message_user(request, result.sentence, result.level)
         return HttpResponseRedirect(self.address("change", row.pk))
@@ -395,7 +395,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         chosen = [row for row in chosen if self.has_view_permission(request, row)]
         form = action.form(request.POST if "confirmed" in request.POST else None)
         if not form.is_valid():
-            return self._ask_about_several(request, action, chosen, form)
+            return self._confirm_several(request, action, chosen, form)
         results = Counter(self._result_of(request, action, row, form.cleaned_data) for row in chosen)
         for result, number in results.items():
             self.message_user(request, f"{result.sentence} ({number})", result.level)
@@ -417,7 +417,7 @@ class ReadOnlyAdmin(_ModelAdmin):
             self.log_change(request, row, joined([action.label, subject]) + (f"\n{note}" if note else ""))
         return result
 
-    def _ask_about_several(
+    def _confirm_several(
         self, request: HttpRequest, action: RowAction, rows: Sequence[Any], form: forms.Form
     ) -> HttpResponse:
         context = {
@@ -426,7 +426,7 @@ class ReadOnlyAdmin(_ModelAdmin):
             "opts": self.opts,
             "list_url": self.address("changelist"),
             "row_url": "",
-            "question": action.question,
+            "confirmation": action.confirmation,
             "label": action.label,
             "form": form,
             "rows": rows,
@@ -435,11 +435,11 @@ class ReadOnlyAdmin(_ModelAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/django_dana/note.html", context)
 
-    def _ask(
+    def _confirm(
         self, request: HttpRequest, action: RowAction, row: Any, form: forms.Form, *, why_not: Any
     ) -> HttpResponse:
         context = {
-            "question": action.question,
+            "confirmation": action.confirmation,
             "label": action.label,
             "why_not": why_not,
             "form": form,

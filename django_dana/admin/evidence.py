@@ -132,7 +132,7 @@ _APPLY_AGAIN = RowAction(
     run=_apply_again,
     # it notes what became of it though it may fail
     atomic=False,
-    question=_(
+    confirmation=_(
         "Its signature is checked with the keys that the DANA setting has now, then it is applied as if it had "
         "come now. Do it once what stood in its way is put right."
     ),
@@ -143,7 +143,7 @@ _REVIEW = RowAction(
     permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
     why_not=_why_not_review,
     run=_review,
-    question=_("You have found out whose message it is, and nothing more is to be done about it."),
+    confirmation=_("You have found out whose message it is, and nothing more is to be done about it."),
 )
 
 
@@ -201,7 +201,7 @@ class NotificationAdmin(EvidenceAdmin):
             permissions=(CHANGE_PERMISSION,),
             why_not=why_not_match,
             run=self._match,
-            question=_(
+            confirmation=_(
                 "The message is kept with that order, and DANA is asked about it. The message alone does not make the "
                 "order paid; DANA's answer does."
             ),

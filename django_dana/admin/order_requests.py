@@ -67,7 +67,7 @@ def _actions(permission: str) -> Sequence[RowAction]:
             label=_("Mark as reviewed"),
             why_not=summary.why_not_review,
             run=_review,
-            question=_(
+            confirmation=_(
                 "You have looked into it, and nothing more is to be done about this request. No money is moved."
             ),
         ),

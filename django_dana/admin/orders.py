@@ -149,7 +149,9 @@ class OrderAdmin(ReadOnlyAdmin):
             permissions=(CHANGE_PERMISSION, CANCEL_PERMISSION),
             why_not=summary.why_not_review,
             run=_review,
-            question=_("You have looked into it, and nothing more is to be done about this order. No money is moved."),
+            confirmation=_(
+                "You have looked into it, and nothing more is to be done about this order. No money is moved."
+            ),
         ),
         RowAction(
             name=ActName.SETTLE,
@@ -157,7 +159,7 @@ class OrderAdmin(ReadOnlyAdmin):
             permissions=(SETTLE_PERMISSION,),
             why_not=services.why_not_settle_outside,
             run=_settle,
-            question=_(
+            confirmation=_(
                 "You have given the money back by other means, such as a bank transfer. This system moves no money, "
                 "and from here on DANA is not asked to give any back. Write down how it was done and its number."
             ),
@@ -302,7 +304,7 @@ class OrderAdmin(ReadOnlyAdmin):
             url = self.address(action.name, order_id)
         else:
             url = self.address(f"{act.target.operation.key}-{action.name}", order_id, act.target.pk)
-        return Button(act.label, url, is_link=bool(action.question))
+        return Button(act.label, url, is_link=bool(action.confirmation))
 
     # -- acts ---------------------------------------------------------------------------------------------------------
 
@@ -447,7 +449,7 @@ class OrderAdmin(ReadOnlyAdmin):
         """Do what may be done about a request, for who sees the order, also where they do not see the request."""
         if not action.is_allowed_for(request.user):
             raise PermissionDenied
-        if request.method != "POST" and not action.question:
+        if request.method != "POST" and not action.confirmation:
             return HttpResponseNotAllowed(["POST"])
         order: Order = self.row(request, object_id)
         about = kind.of(order).filter(pk=request_id).first()

@@ -20,7 +20,7 @@ from django_dana.api.base import DanaView
 from django_dana.api.idempotency import answer_once
 from django_dana.api.pagination import NewestFirst
 from django_dana.models import CancelRequest, Order, RefundRequest
-from django_dana.pages import asking, states
+from django_dana.pages import states, syncing
 
 VIEW_ORDER: Final = "django_dana.view_order"
 ADD_ORDER: Final = "django_dana.add_order"
@@ -294,7 +294,7 @@ class Status(DanaView):
     def get(self, request: Request, public_id: str) -> Response:
         """Say the state, after asking DANA where it may know more, at most once in 10 seconds."""
         order = get_object_or_404(self.rows, public_id=_uuid(public_id))
-        if request.method == "GET" and asking.is_worth_asking(order):
-            order = asking.ask(order)
+        if request.method == "GET" and syncing.is_worth_a_sync(order):
+            order = syncing.sync(order)
         state = states.state_of(order)
         return Response(serializers.StatusOutput(serializers.Shown(order, state)).data)

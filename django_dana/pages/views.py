@@ -27,7 +27,7 @@ from django_dana import conf, validation
 from django_dana.conf import Account
 from django_dana.display import payment_method, price
 from django_dana.models import CancelRequest, Order, RefundRequest
-from django_dana.pages import asking, codes, states
+from django_dana.pages import codes, states, syncing
 from django_dana.pages.states import State
 from django_dana.protocol import payment_methods
 from django_dana.protocol.payment_methods import Address, PaymentMethod, ShownAs, promised_address
@@ -65,14 +65,14 @@ class BuyerPage(View):
         """Show the state of the order."""
         order = get_object_or_404(Order, public_id=public_id)
         state = states.state_of(order)
-        if request.method == "GET" and self.is_worth_asking(order, state):
-            order = asking.ask(order)
+        if request.method == "GET" and self.is_worth_a_sync(order, state):
+            order = syncing.sync(order)
             state = states.state_of(order)
         if "poll" in request.GET:
             return JsonResponse({"key": self.key(order, state)})
         return self.show(order, state)
 
-    def is_worth_asking(self, order: Order, state: State) -> bool:
+    def is_worth_a_sync(self, order: Order, state: State) -> bool:
         """Whether DANA may know more about the payment than we do."""
         raise NotImplementedError
 
@@ -107,10 +107,10 @@ class PayView(BuyerPage):
 
     template_name = "django_dana/pay.html"
 
-    def is_worth_asking(self, order: Order, state: State) -> bool:
+    def is_worth_a_sync(self, order: Order, state: State) -> bool:
         """Whether the buyer confirms on a phone, so that nothing leads through the return page."""
         is_prompted = promised_address(order.pay_option_details) is Address.NONE
-        return is_prompted and state.name in ("payable", "confirming") and asking.is_worth_asking(order)
+        return is_prompted and state.name in ("payable", "confirming") and syncing.is_worth_a_sync(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return another word where the page is about to send the buyer on."""
@@ -137,9 +137,9 @@ class ReturnView(BuyerPage):
 
     template_name = "django_dana/return.html"
 
-    def is_worth_asking(self, order: Order, state: State) -> bool:
+    def is_worth_a_sync(self, order: Order, state: State) -> bool:
         """Whether the buyer may have paid."""
-        return state.name in ("payable", "confirming") and asking.is_worth_asking(order)
+        return state.name in ("payable", "confirming") and syncing.is_worth_a_sync(order)
 
     def key(self, order: Order, state: State) -> str:
         """Return the word for what this page makes of the state."""

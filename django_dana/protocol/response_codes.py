@@ -31,9 +31,9 @@ class FollowUp(Enum):
     CHANGE_AMOUNT = "change the amount"
     SAME_PAYLOAD = "same payload again from time to time"
     TRY_AGAIN = "try again from time to time"
-    ASK_DANA = "ask DANA"
+    CONTACT_DANA = "contact DANA"
     TELL_USER = "tell the user"
-    ASK_AGAIN = "ask again later"
+    SYNC_AGAIN = "query again later"
     SERIES = "same payload, three attempts at most"
 
 
@@ -136,13 +136,13 @@ _SUCCESS, _FAILED, _PENDING, _ABORTED = Outcome.SUCCESS, Outcome.FAILED, Outcome
 
 _NONE: Final = (FollowUp.NONE,)
 _FIX: Final = (FollowUp.FIX,)
-_FIX_OR_ASK: Final = (FollowUp.FIX, FollowUp.ASK_DANA)
+_FIX_CONTACT: Final = (FollowUp.FIX, FollowUp.CONTACT_DANA)
 _CHANGE_AMOUNT: Final = (FollowUp.CHANGE_AMOUNT,)
 _REPEAT: Final = (FollowUp.SAME_PAYLOAD,)
 _LATER: Final = (FollowUp.TRY_AGAIN,)
-_LATER_OR_ASK: Final = (FollowUp.TRY_AGAIN, FollowUp.ASK_DANA)
+_LATER_CONTACT: Final = (FollowUp.TRY_AGAIN, FollowUp.CONTACT_DANA)
 _SERIES: Final = (FollowUp.SERIES, FollowUp.SAME_PAYLOAD)
-_ASK_AGAIN: Final = (FollowUp.ASK_AGAIN,)
+_SYNC_AGAIN: Final = (FollowUp.SYNC_AGAIN,)
 
 _FIX_ORDER = _("DANA refused the order's data. Correct it and create a new order.")
 _FIX_CANCEL = _(
@@ -190,9 +190,9 @@ CREATE: Final = _table(
          blames_account=True),
     Rule("4035402", "Exceeds Transaction Amount Limit", "amount over the limit", _FAILED, _CHANGE_AMOUNT,
          _("The amount is over DANA's limit. Create a new order with a smaller amount.")),
-    Rule("4035405", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_OR_ASK,
+    Rule("4035405", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_CONTACT,
          _("DANA reports an abnormal account or user status. Ask DANA about the account, then create a new order.")),
-    Rule("4035415", "Transaction Not Permitted", "not permitted", _FAILED, _LATER_OR_ASK, _REFUSED_FOR_NOW),
+    Rule("4035415", "Transaction Not Permitted", "not permitted", _FAILED, _LATER_CONTACT, _REFUSED_FOR_NOW),
     Rule("4045408", "Invalid Merchant", "merchant unknown or abnormal", _FAILED, _FIX,
          _("DANA does not know this merchant, store or division. Have the settings checked, then create a new order."),
          blames_account=True),
@@ -224,13 +224,13 @@ CANCEL: Final = _table(
     Rule("4035700", "Transaction Expired", "the time in which it can be cancelled is over", _FAILED,
          (FollowUp.TELL_USER,),
          _("DANA's cancellation period has ended. Nothing was cancelled; give the money back with a refund instead.")),
-    Rule("4035705", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_OR_ASK,
+    Rule("4035705", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_CONTACT,
          _("DANA reports an abnormal account or user status. Nothing was cancelled. Ask DANA about the account.")),
     Rule("4035714", "Insufficient Funds", "the merchant's account cannot cover it", _FAILED, _LATER, _TOP_UP,
          calls_staff=True),
-    Rule("4035715", "Transaction Not Permitted", "not permitted, for example by the agreement", _FAILED, _LATER_OR_ASK,
+    Rule("4035715", "Transaction Not Permitted", "not permitted, for example by the agreement", _FAILED, _LATER_CONTACT,
          _REFUSED_FOR_NOW),
-    Rule("4045700", "Invalid Transaction Status", "wrong state, for example refunded", _FAILED, _LATER_OR_ASK,
+    Rule("4045700", "Invalid Transaction Status", "wrong state, for example refunded", _FAILED, _LATER_CONTACT,
          _("DANA says that the order cannot be cancelled in its present state; it may have been refunded already. "
            "It is tried again automatically; do not refund by other means before you have looked it up at DANA.")),
     Rule("4045701", "Transaction Not Found", "unknown order", _FAILED, _FIX,
@@ -252,19 +252,19 @@ QUERY: Final = _table(
     _QUERY_PAGES,
     Rule("2005500", "Successful", "the payment's state is in the answer", _SUCCESS, _NONE,
          _("DANA has told the state of the payment.")),
-    Rule("4005500", "Bad Request", "generic refusal", _FAILED, (*_FIX, *_ASK_AGAIN), _QUERY_REFUSED),
-    Rule("4005501", "Invalid Field Format", "some field is malformed", _FAILED, (*_FIX, *_ASK_AGAIN), _QUERY_REFUSED),
+    Rule("4005500", "Bad Request", "generic refusal", _FAILED, (*_FIX, *_SYNC_AGAIN), _QUERY_REFUSED),
+    Rule("4005501", "Invalid Field Format", "some field is malformed", _FAILED, (*_FIX, *_SYNC_AGAIN), _QUERY_REFUSED),
     Rule("4005502", "Invalid Mandatory Field", "a mandatory field is missing or malformed", _FAILED,
-         (*_FIX, *_ASK_AGAIN), _QUERY_REFUSED),
-    Rule("4015500", "Unauthorized", "not authorised", _FAILED, (*_FIX, *_ASK_AGAIN), _QUERY_REFUSED,
+         (*_FIX, *_SYNC_AGAIN), _QUERY_REFUSED),
+    Rule("4015500", "Unauthorized", "not authorised", _FAILED, (*_FIX, *_SYNC_AGAIN), _QUERY_REFUSED,
          blames_account=True),
     Rule("4045501", "Transaction Not Found", "DANA does not have the order", _FAILED, _FIX,
          _("DANA does not know this order."), order_unknown=True),
-    Rule("4295500", "Too Many Requests", "limit reached", _PENDING, _ASK_AGAIN, _QUERY_OPEN),
-    Rule("5005500", "General Error", "generic error", _FAILED, _ASK_AGAIN, _QUERY_OPEN),
-    Rule("5005501", "Internal Server Error", "unknown failure at DANA", _PENDING, _ASK_AGAIN, _QUERY_OPEN),
-    Rule(NO_REPLY, "Total timeout", "no whole reply came in time", _PENDING, _ASK_AGAIN, _QUERY_OPEN),
-    Rule(UNEXPECTED, "Unexpected response", "a reply that can't be understood", _PENDING, _ASK_AGAIN, _QUERY_OPEN),
+    Rule("4295500", "Too Many Requests", "limit reached", _PENDING, _SYNC_AGAIN, _QUERY_OPEN),
+    Rule("5005500", "General Error", "generic error", _FAILED, _SYNC_AGAIN, _QUERY_OPEN),
+    Rule("5005501", "Internal Server Error", "unknown failure at DANA", _PENDING, _SYNC_AGAIN, _QUERY_OPEN),
+    Rule(NO_REPLY, "Total timeout", "no whole reply came in time", _PENDING, _SYNC_AGAIN, _QUERY_OPEN),
+    Rule(UNEXPECTED, "Unexpected response", "a reply that can't be understood", _PENDING, _SYNC_AGAIN, _QUERY_OPEN),
 )  # fmt: skip
 
 REFUND: Final = _table(
@@ -281,11 +281,11 @@ REFUND: Final = _table(
     Rule("4015800", "Unauthorized", "not authorised", _FAILED, _FIX, _CHECK_KEYS_REFUND, blames_account=True),
     Rule("4035802", "Exceeds Transaction Amount Limit", "amount over the limit", _FAILED, _CHANGE_AMOUNT,
          _("The amount exceeds what DANA allows for this order. Nothing was refunded. Ask for a smaller amount.")),
-    Rule("4035805", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_OR_ASK,
+    Rule("4035805", "Do Not Honor", "account or user state abnormal", _FAILED, _FIX_CONTACT,
          _("DANA reports an abnormal account or user status. Nothing was refunded. Ask DANA about the account.")),
     Rule("4035814", "Insufficient Funds", "the merchant's account cannot cover it", _FAILED, _LATER, _TOP_UP,
          calls_staff=True),
-    Rule("4035815", "Transaction Not Permitted", "not permitted, for example by the agreement", _FAILED, _LATER_OR_ASK,
+    Rule("4035815", "Transaction Not Permitted", "not permitted, for example by the agreement", _FAILED, _LATER_CONTACT,
          _REFUSED_FOR_NOW),
     Rule("4045800", "Invalid Transaction Status", "wrong state, for example unpaid or expired", _FAILED, _FIX,
          _("DANA says that the order cannot be refunded in its present state. Nothing was refunded.")),
@@ -298,7 +298,7 @@ REFUND: Final = _table(
          _("DANA finds no valid payment to refund. Nothing was refunded. Look the order up at DANA.")),
     Rule("4045813", "Invalid Amount", "the amount is not valid for this order", _FAILED, _CHANGE_AMOUNT,
          _("DANA does not accept this amount. Nothing was refunded. Look up what is left, then ask for less.")),
-    Rule("4045818", "Inconsistent Request", "same refund number, other content", _PENDING, (FollowUp.ASK_DANA,),
+    Rule("4045818", "Inconsistent Request", "same refund number, other content", _PENDING, (FollowUp.CONTACT_DANA,),
          _("DANA has a refund under this number with other content. Look it up at DANA; "
            "do not refund by other means before that."),
          calls_staff=True),

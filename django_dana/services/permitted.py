@@ -153,7 +153,7 @@ _CLOSED: Final[dict[str, "_StrPromise"]] = {
 
 def _refuses_payload(rule: Rule) -> bool:
     """Whether it is the content that DANA refuses, and not the account or the moment."""
-    others_fault = rule.is_tried_again or rule.blames_account or FollowUp.ASK_DANA in rule.follow_up
+    others_fault = rule.is_tried_again or rule.blames_account or FollowUp.CONTACT_DANA in rule.follow_up
     is_doubtful = rule.may_mask_success or rule.order_unknown
     return rule.outcome is Outcome.FAILED and not others_fault and not is_doubtful
 

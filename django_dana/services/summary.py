@@ -231,7 +231,7 @@ def _may_be_repeated(row: Order | Request) -> bool:
     rule = row.rule
     if rule is None or rule.outcome is not Outcome.FAILED or rule.is_tried_again:
         return True
-    return rule.blames_account or FollowUp.ASK_DANA in rule.follow_up
+    return rule.blames_account or FollowUp.CONTACT_DANA in rule.follow_up
 
 
 def why_not_sync(order: Order) -> Any:

@@ -124,7 +124,7 @@ def watched_until(locked: LockedOrder) -> datetime | None:
     if not any(_may_turn_out_done(cancel_request) for cancel_request in locked.cancels):
         return None
     unseen = locked.unseen_calls(operations.CANCEL_ORDER)
-    return unseen[-1].started_at + timing.ASK_FOR if unseen else None
+    return unseen[-1].started_at + timing.SYNC_FOR if unseen else None
 
 
 def _may_turn_out_done(cancel_request: CancelRequest) -> bool:

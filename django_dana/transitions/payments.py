@@ -32,7 +32,7 @@ def reported_by_notification(locked: LockedOrder, report: StatusReport) -> None:
     _keep_details(locked.order, report)
     column = verdicts.said(report, state, locked.order, by_query=False)
     verdict = _verdict(locked, column, by_query=False)
-    if verdict is Verdict.CONFLICT_AND_ASK and _is_no_news(locked.order, report, column):
+    if verdict is Verdict.CONFLICT_AND_SYNC and _is_no_news(locked.order, report, column):
         return
     _BY_NOTIFICATION[verdict](locked, report)
 
@@ -155,11 +155,11 @@ def _nothing(locked: LockedOrder, report: StatusReport) -> None:
     """What is known already changes nothing."""
 
 
-def _ask(locked: LockedOrder, report: StatusReport) -> None:
+def _sync(locked: LockedOrder, report: StatusReport) -> None:
     locked.sync_now()
 
 
-def _conflict_and_ask(locked: LockedOrder, report: StatusReport) -> None:
+def _conflict_and_sync(locked: LockedOrder, report: StatusReport) -> None:
     order = locked.order
     if order.payment_status == Order.PaymentStatus.CANCELLED and report.status == PaymentState.PAID.value:
         # cancelled before we heard of the payment: so there was money to give back
@@ -178,8 +178,8 @@ def _expire(locked: LockedOrder, report: StatusReport) -> None:
 
 _BY_NOTIFICATION: Final[Mapping[Verdict, Callable[[LockedOrder, StatusReport], None]]] = {
     Verdict.SAME: _nothing,
-    Verdict.ASK: _ask,
-    Verdict.CONFLICT_AND_ASK: _conflict_and_ask,
+    Verdict.SYNC: _sync,
+    Verdict.CONFLICT_AND_SYNC: _conflict_and_sync,
     Verdict.PAY: _pay,
     Verdict.EXPIRE: _expire,
 }

@@ -120,7 +120,7 @@ def watched_until(locked: LockedOrder) -> datetime | None:
     """Return until when DANA is asked daily about requests that failed but may have acted, or None."""
     doubtful = _last_doubtful_calls(locked)
     moments = [doubtful[request.pk] for request in locked.refunds if _has_failed(request) and request.pk in doubtful]
-    return max(moments) + timing.ASK_FOR if moments else None
+    return max(moments) + timing.SYNC_FOR if moments else None
 
 
 def _last_doubtful_calls(locked: LockedOrder) -> dict[int, datetime]:
@@ -143,7 +143,7 @@ def _has_failed(refund_request: RefundRequest) -> bool:
 def _may_turn_out_made(refund_request: RefundRequest, doubtful: dict[int, datetime], asked_at: datetime) -> bool:
     """Whether a request that failed has a call that DANA may have acted upon late."""
     last = doubtful.get(refund_request.pk)
-    return _has_failed(refund_request) and last is not None and asked_at < last + timing.ASK_FOR
+    return _has_failed(refund_request) and last is not None and asked_at < last + timing.SYNC_FOR
 
 
 def _sum(requests: Iterable[RefundRequest]) -> Decimal:

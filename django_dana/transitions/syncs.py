@@ -22,7 +22,7 @@ def ended(locked: LockedOrder) -> None:
         return
     order.unsettled_since = order.unsettled_since or locked.now
     elapsed = locked.now - order.unsettled_since
-    if elapsed > timing.ASK_FOR:
+    if elapsed > timing.SYNC_FOR:
         order.next_sync_at = None
         locked.flag_attention(Order.Attention.UNSETTLED)
         return

@@ -41,9 +41,9 @@ class Verdict(Enum):
 
     NEVER = "never"
     SAME = "same"
-    ASK = "ask"
+    SYNC = "ask"
     CONFLICT = "conflict"
-    CONFLICT_AND_ASK = "conflict and ask"
+    CONFLICT_AND_SYNC = "conflict and ask"
     PAY = "pay"
     PAID_LATE = "paid late"
     OPEN = "open"
@@ -74,12 +74,12 @@ def _cell(
 
 
 _V = Verdict
-_ASK_OR_CONFLICT: Final = _cell(_V.ASK, _V.CONFLICT)
+_SYNC_OR_CONFLICT: Final = _cell(_V.SYNC, _V.CONFLICT)
 _SAME: Final = _cell(_V.SAME, _V.SAME)
 _REFUND: Final = _cell(_V.NEVER, _V.REFUND)
 _REFUND_OR_CANCEL: Final = _cell(_V.NEVER, _V.REFUND, query_after_cancel=_V.CANCEL)
-_END: Final = _cell(_V.EXPIRE, _V.EXPIRE, notification_after_cancel=_V.ASK, query_after_cancel=_V.CANCEL)
-_PAID_AFTER_CLOSED: Final = _cell(_V.CONFLICT_AND_ASK, _V.PAID_LATE)
+_END: Final = _cell(_V.EXPIRE, _V.EXPIRE, notification_after_cancel=_V.SYNC, query_after_cancel=_V.CANCEL)
+_PAID_AFTER_CLOSED: Final = _cell(_V.CONFLICT_AND_SYNC, _V.PAID_LATE)
 # an end that was announced is not renamed
 _ANNOUNCED: Final = _cell(_V.NEVER, _V.SAME)
 
@@ -87,56 +87,56 @@ TABLE: Final[dict[Known, dict[Said, Cell]]] = {
     Known.OPEN: {
         Said.PAID: _cell(_V.PAY, _V.PAY),
         Said.PAID_REFUNDED: _REFUND,
-        Said.UNPAID: _cell(_V.ASK, _V.OPEN),
+        Said.UNPAID: _cell(_V.SYNC, _V.OPEN),
         Said.CLOSED: _END,
         Said.CLOSED_REFUNDED: _REFUND_OR_CANCEL,
         Said.CLOSED_CANCELLED: _cell(_V.NEVER, _V.CANCEL),
-        Said.UNKNOWN: _cell(_V.ASK, _V.NOT_FOUND),
+        Said.UNKNOWN: _cell(_V.SYNC, _V.NOT_FOUND),
     },
     Known.PAID: {
         Said.PAID: _SAME,
         Said.PAID_REFUNDED: _REFUND,
-        Said.UNPAID: _ASK_OR_CONFLICT,
-        Said.CLOSED: _cell(_V.CONFLICT_AND_ASK, _V.CANCEL),
+        Said.UNPAID: _SYNC_OR_CONFLICT,
+        Said.CLOSED: _cell(_V.CONFLICT_AND_SYNC, _V.CANCEL),
         Said.CLOSED_REFUNDED: _REFUND_OR_CANCEL,
         Said.CLOSED_CANCELLED: _cell(_V.NEVER, _V.CANCEL),
-        Said.UNKNOWN: _ASK_OR_CONFLICT,
+        Said.UNKNOWN: _SYNC_OR_CONFLICT,
     },
     Known.CANCELLED: {
         Said.PAID: _PAID_AFTER_CLOSED,
         Said.PAID_REFUNDED: _ANNOUNCED,
-        Said.UNPAID: _ASK_OR_CONFLICT,
+        Said.UNPAID: _SYNC_OR_CONFLICT,
         Said.CLOSED: _SAME,
         Said.CLOSED_REFUNDED: _ANNOUNCED,
         Said.CLOSED_CANCELLED: _ANNOUNCED,
-        Said.UNKNOWN: _cell(_V.ASK, _V.SAME),
+        Said.UNKNOWN: _cell(_V.SYNC, _V.SAME),
     },
     Known.EXPIRED: {
         Said.PAID: _PAID_AFTER_CLOSED,
         Said.PAID_REFUNDED: _REFUND,
-        Said.UNPAID: _ASK_OR_CONFLICT,
+        Said.UNPAID: _SYNC_OR_CONFLICT,
         Said.CLOSED: _SAME,
         Said.CLOSED_REFUNDED: _ANNOUNCED,
         Said.CLOSED_CANCELLED: _ANNOUNCED,
-        Said.UNKNOWN: _cell(_V.ASK, _V.SAME),
+        Said.UNKNOWN: _cell(_V.SYNC, _V.SAME),
     },
     Known.NOT_FOUND: {
         Said.PAID: _PAID_AFTER_CLOSED,
         Said.PAID_REFUNDED: _REFUND,
-        Said.UNPAID: _ASK_OR_CONFLICT,
+        Said.UNPAID: _SYNC_OR_CONFLICT,
         Said.CLOSED: _END,
         Said.CLOSED_REFUNDED: _REFUND_OR_CANCEL,
         Said.CLOSED_CANCELLED: _cell(_V.NEVER, _V.CANCEL),
-        Said.UNKNOWN: _cell(_V.ASK, _V.SAME),
+        Said.UNKNOWN: _cell(_V.SYNC, _V.SAME),
     },
     Known.REFUNDED: {
         Said.PAID: _SAME,
         Said.PAID_REFUNDED: _SAME,
-        Said.UNPAID: _ASK_OR_CONFLICT,
+        Said.UNPAID: _SYNC_OR_CONFLICT,
         Said.CLOSED: _SAME,
         Said.CLOSED_REFUNDED: _SAME,
         Said.CLOSED_CANCELLED: _SAME,
-        Said.UNKNOWN: _cell(_V.ASK, _V.SAME),
+        Said.UNKNOWN: _cell(_V.SYNC, _V.SAME),
     },
 }
 

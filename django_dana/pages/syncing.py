@@ -15,25 +15,25 @@ logger = logging.getLogger(__name__)
 
 #: So many queries of buyers run at once in a process; the next buyer is told what is known. So a DANA that hangs
 #: takes no more threads than this from the shop.
-ASK_AT_ONCE: Final = 4
+SYNCS_AT_ONCE: Final = 4
 
-_asking = threading.BoundedSemaphore(ASK_AT_ONCE)
+_syncing = threading.BoundedSemaphore(SYNCS_AT_ONCE)
 
 
-def is_worth_asking(order: Order) -> bool:
+def is_worth_a_sync(order: Order) -> bool:
     """Whether DANA may know more, is not being asked, and was not just now: seen without key, lock or call."""
     now = timezone.now()
     if not order.is_open or order.create_status != Order.CreateStatus.SUCCESS or order.is_held(now):
         return False
-    return order.last_sync_at is None or order.last_sync_at <= now - timing.PAGE_ASKS_EVERY
+    return order.last_sync_at is None or order.last_sync_at <= now - timing.PAGE_SYNCS_EVERY
 
 
-def ask(order: Order) -> Order:
+def sync(order: Order) -> Order:
     """Return the order as it is after DANA was asked, or as it was where that was not possible."""
-    if not _asking.acquire(blocking=False):
+    if not _syncing.acquire(blocking=False):
         return order
     try:
-        return services.sync_order(order, not_within=timing.PAGE_ASKS_EVERY, timeout=timing.PAGE_WAITS)
+        return services.sync_order(order, not_within=timing.PAGE_SYNCS_EVERY, timeout=timing.PAGE_WAITS)
     except db.Error:
         raise
     except Exception as error:  # noqa: BLE001  a shop's own functions may raise anything
@@ -42,4 +42,4 @@ def ask(order: Order) -> Order:
         once_a_minute(logger, logging.ERROR, ("page", name), message, order.pk, error=error)
         return order
     finally:
-        _asking.release()
+        _syncing.release()
