@@ -32,7 +32,7 @@ EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     accepted = accepted_mutants()
-    mutants = all_mutants(options.only or DECIDING)
+    mutants = [mutant for mutant in all_mutants(options.only or DECIDING) if options.named in mutant.name]
     if options.list:
         sys.stdout.writelines(f"{mutant.name}\n" for mutant in mutants)
         return 0
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         mutants = [mutants[index] for index in sorted(chosen)]
     started = time.monotonic()
     _say(f"{len(mutants)} mutants. Learning which test runs which line ...")
-    tests = load_map(options.jobs, options.tests or ["tests"])
+    tests = load_map(options.jobs, options.tests or ["tests"], options.slowest)
     _say(f"... {time.monotonic() - started:.0f} s")
     results = []
     for result in run_all(mutants, tests, options.jobs, options.patience):
@@ -54,11 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m tests.mutation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="GLOB", help=f"modules of {PACKAGE}/, such as gateway.py")
+    parser.add_argument("--named", default="", metavar="TEXT", help="only mutants whose name has this in it")
     parser.add_argument("--tests", action="append", metavar="PATH", help="test files or folders (the default suite)")
     parser.add_argument("--sample", type=int, metavar="N", help="only so many mutants, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="test runs at a time (one for each core)")
     parser.add_argument("--patience", type=float, default=5.0, help="times as long as usual tests may take (5)")
+    parser.add_argument("--slowest", type=float, default=3.0, help="seconds; slower tests are left out (3)")
     parser.add_argument("--least", type=float, default=95.0, help="per cent that must die for exit status 0 (95)")
     parser.add_argument("--list", action="store_true", help="print the mutants' names and run nothing")
     parser.add_argument("--verbose", action="store_true", help="also print those that die, and by which test")

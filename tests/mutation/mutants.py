@@ -27,6 +27,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _TRANSLATED = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy"}
 _LOGGING = {"debug", "info", "warning", "error", "exception"}
+_NAMING = {"TypeVar", "getLogger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class _Finder:
             return
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             return
+        if isinstance(node, ast.Assign) and _name_of(node.targets[0]) == "__all__":
+            return
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return  # a docstring
         for after in self._changes(node):
@@ -118,8 +121,8 @@ class _Finder:
                 yield from self._visit(child)
 
     def _inside(self, node: ast.AST) -> Iterator[ast.AST]:
-        """The children that run: no annotations, no decorators, no sentences for people."""
-        if isinstance(node, ast.Call) and _name_of(node.func) in _TRANSLATED | _LOGGING:
+        """The children that run: no annotations or decorators, and no sentences and names that are only shown."""
+        if isinstance(node, ast.Call) and _name_of(node.func) in _TRANSLATED | _LOGGING | _NAMING:
             return
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list", "type_params", "ctx", "bases", "targets", "target"):
