@@ -58,8 +58,9 @@ def _sender(event: OutboxEvent) -> type[Order | Notification]:
 def _claim(event: OutboxEvent) -> bool:
     """Count an attempt before it is made: a receiver that hangs or takes the worker with it leaves no other trace."""
     if event.attempts and not event.error:
-        message = "The worker that sent %s ended before its receivers"
-        once_a_minute(logger, logging.WARNING, ("lost", event.name), message, event)
+        once_a_minute(
+            logger, logging.WARNING, ("lost", event.name), "The worker that sent %s ended before its receivers", event
+        )
     due_at = timezone.now() + max(timing.SENDING, _retry_delay(event))
     claimed = OutboxEvent.objects.filter(pk=event.pk, due_at=event.due_at).update(
         due_at=due_at, attempts=event.attempts + 1
@@ -81,8 +82,9 @@ def _send(event: OutboxEvent) -> None:
     for receiver, error in errors:
         name = getattr(receiver, "__qualname__", repr(receiver))
         cause = (event.name, name, type(error).__name__)
-        message = "Receiver %s of %s failed; it is called again later"
-        once_a_minute(logger, logging.ERROR, cause, message, name, event, error=error)
+        once_a_minute(
+            logger, logging.ERROR, cause, "Receiver %s of %s failed; it is called again later", name, event, error=error
+        )
     # not save: where the receivers took longer than the claim, somebody else may have sent and deleted it
     OutboxEvent.objects.filter(pk=event.pk).update(
         due_at=timezone.now() + _retry_delay(event),

@@ -124,6 +124,7 @@ def test_a_receiver_that_raises_is_called_until_it_returns_and_the_others_again(
     assert (failing.call_count, other.call_count) == (4, 4)
     assert not OutboxEvent.objects.exists()
     assert "is called again later" in caplog.text
+    assert "ended before its receivers" not in caplog.text
 
 
 def test_what_is_kept_of_an_error_is_its_type_only(order: Order, connect: Connect) -> None:

@@ -27,6 +27,7 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }
 _TRANSLATED = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "pgettext_lazy"}
 _LOGGING = {"debug", "info", "warning", "error", "exception"}
+_LOGGING_SELDOM = {"once_a_minute", "_warn", "_log_failure"}
 _NAMING = {"TypeVar", "getLogger"}
 
 
@@ -122,7 +123,7 @@ class _Finder:
 
     def _inside(self, node: ast.AST) -> Iterator[ast.AST]:
         """The children that run: no annotations or decorators, and no sentences and names that are only shown."""
-        if isinstance(node, ast.Call) and _name_of(node.func) in _TRANSLATED | _LOGGING | _NAMING:
+        if isinstance(node, ast.Call) and _name_of(node.func) in _TRANSLATED | _LOGGING | _LOGGING_SELDOM | _NAMING:
             return
         for field, value in ast.iter_fields(node):
             if field in ("annotation", "returns", "decorator_list", "type_params", "ctx", "bases", "targets", "target"):
