@@ -1,0 +1,121 @@
+"""What a worker that comes by finds to be due, and what it leaves alone."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+
+from django_dana import gateway, services
+from django_dana.models import CancelRequest, Order
+from tests import wire as w
+from tests.factories import NOW, created_order, fresh, fresh_cancel, order_with
+from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Wire
+
+pytestmark = pytest.mark.django_db
+
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock() -> Iterator[None]:
+    """It is NOW, and stays so: what is said of a moment is said to the microsecond."""
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def cancel_with(dana: Wire, **fields: Any) -> CancelRequest:
+    """Return a cancel request in some state, whatever led to it."""
+    cancel_request = services.cancel_order(created_order(dana))
+    CancelRequest.objects.filter(pk=cancel_request.pk).update(**fields)
+    dana.heard.clear()
+    return fresh_cancel(cancel_request)
+
+
+@pytest.mark.parametrize("payment_status", sorted(set(Order.PaymentStatus) - set(Order.OPEN_PAYMENT)))
+def test_an_order_whose_payment_has_ended_is_not_sent(dana: Wire, payment_status: str) -> None:
+    order = order_with(payment_status=payment_status, create_status="pending", next_attempt_at=NOW)
+    assert not gateway.attempt_create(order.pk)
+    assert not dana.heard
+    assert fresh(order).next_attempt_at is None
+
+
+@pytest.mark.parametrize("payment_status", Order.OPEN_PAYMENT)
+def test_an_order_that_is_due_is_sent(dana: Wire, payment_status: str) -> None:
+    dana.play(w.code("2005400"))
+    order = order_with(payment_status=payment_status, create_status="pending", next_attempt_at=NOW)
+    assert gateway.attempt_create(order.pk)
+    assert len(dana.bodies(CREATE_PATH)) == 1
+
+
+def test_an_order_is_not_sent_a_moment_before_it_is_due(dana: Wire) -> None:
+    order = order_with(next_attempt_at=NOW + MOMENT)
+    assert not gateway.attempt_create(order.pk)
+    assert not dana.heard
+
+
+def test_an_order_is_sent_up_to_its_time_and_not_at_it(dana: Wire) -> None:
+    over = order_with(valid_up_to=NOW, next_attempt_at=NOW)
+    assert not gateway.attempt_create(over.pk)
+    assert not dana.heard
+    assert (fresh(over).create_status, fresh(over).next_attempt_at) == ("pending", None)
+    dana.play(w.code("2005400"))
+    last = order_with(valid_up_to=NOW + MOMENT, next_attempt_at=NOW)
+    assert gateway.attempt_create(last.pk)
+
+
+def test_an_order_that_dana_has_is_not_sent_again(dana: Wire) -> None:
+    order = order_with(create_status="success", next_attempt_at=NOW)
+    assert not gateway.attempt_create(order.pk)
+    assert not dana.heard
+    assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("success", None)
+
+
+def test_the_schedule_after_a_series_counts_its_attempts_on(dana: Wire) -> None:
+    dana.play(w.code("2005400"))
+    order = order_with(create_status="pending", attempts=3, next_attempt_at=NOW)
+    assert gateway.attempt_create(order.pk)
+    assert (fresh(order).create_status, fresh(order).attempts) == ("success", 4)
+
+
+def test_a_series_whose_last_worker_died_is_over_without_another_call(dana: Wire) -> None:
+    order = order_with(attempts=3, next_attempt_at=NOW)
+    assert not gateway.attempt_create(order.pk)
+    assert not dana.heard
+    order = fresh(order)
+    assert (order.create_status, order.rule_code, order.attempts) == ("pending", "no_reply", 3)
+    assert order.next_attempt_at is not None
+
+
+def test_a_cancel_that_waits_for_nothing_is_not_given_up(dana: Wire) -> None:
+    cancel_request = cancel_with(dana, next_attempt_at=None, give_up_at=NOW)
+    assert not gateway.attempt(CancelRequest, cancel_request.pk)
+    assert not dana.heard
+    assert fresh_cancel(cancel_request).status == "new"
+
+
+def test_a_cancel_is_sent_up_to_its_time_and_at_it_dana_is_asked(dana: Wire) -> None:
+    last = cancel_with(dana, next_attempt_at=NOW, give_up_at=NOW + MOMENT)
+    dana.play(w.code("2005700"))
+    assert gateway.attempt(CancelRequest, last.pk)
+    assert len(dana.bodies(CANCEL_PATH)) == 1
+    over = cancel_with(dana, next_attempt_at=NOW, give_up_at=NOW)
+    dana.play(w.status("01"))
+    assert gateway.attempt(CancelRequest, over.pk)
+    assert not dana.bodies(CANCEL_PATH)
+    assert fresh_cancel(over).status == "aborted"
+
+
+@pytest.mark.parametrize(("ago", "is_asked"), [(timedelta(seconds=10), True), (timedelta(seconds=10) - MOMENT, False)])
+def test_dana_is_not_asked_within_a_time(dana: Wire, ago: timedelta, *, is_asked: bool) -> None:
+    order = order_with(create_status="success", last_sync_at=NOW - ago)
+    dana.play(w.status("01"))
+    assert gateway.sync(order.pk, not_within=timedelta(seconds=10)) == is_asked
+    assert len(dana.bodies(QUERY_PATH)) == is_asked
+
+
+def test_without_such_a_time_dana_is_asked_at_once(dana: Wire) -> None:
+    order = order_with(create_status="success", last_sync_at=NOW)
+    dana.play(w.status("01"))
+    assert gateway.sync(order.pk)
