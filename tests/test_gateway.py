@@ -1,5 +1,6 @@
 """What a worker that comes by finds to be due, and what it leaves alone."""
 
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import time_machine
 from django_dana import gateway, services
 from django_dana.models import CancelRequest, Order
 from tests import wire as w
-from tests.factories import NOW, created_order, fresh, fresh_cancel, order_with
+from tests.factories import NOW, account_with, change, created_order, fresh, fresh_cancel, new_order, order_with
 from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +120,24 @@ def test_without_such_a_time_dana_is_asked_at_once(dana: Wire) -> None:
     order = order_with(create_status="success", last_sync_at=NOW)
     dana.play(w.status("01"))
     assert gateway.sync(order.pk)
+
+
+def test_a_cancel_is_not_given_up_while_dana_can_not_be_asked(dana: Wire) -> None:
+    cancel_request = cancel_with(dana, next_attempt_at=NOW, give_up_at=NOW)
+    change(cancel_request.order, lease_token=uuid.uuid4(), lease_until=NOW + MOMENT)
+    assert not gateway.attempt(CancelRequest, cancel_request.pk)
+    assert not dana.heard
+    assert fresh_cancel(cancel_request).status == "new"
+
+
+def test_an_account_that_became_another_merchants_sends_nothing_and_says_why(
+    dana: Wire, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    order = new_order()
+    settings.DANA = account_with(MERCHANT_ID="216620000000999999999")
+    assert not gateway.attempt_create(order.pk)
+    assert not dana.heard
+    assert caplog.messages == [
+        f"No call to DANA for order {order.pk}: "
+        "the account is another merchant's or another environment's than the order"
+    ]
