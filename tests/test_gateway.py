@@ -1,17 +1,19 @@
 """What a worker that comes by finds to be due, and what it leaves alone."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import time_machine
 
-from django_dana import gateway, services
-from django_dana.models import CancelRequest, Order
+from django_dana import conf, gateway, services, timing
+from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
-from tests.factories import NOW, account_with, change, created_order, fresh, fresh_cancel, new_order, order_with
+from tests.factories import NOW, Death, account_with, change, created_order, fresh, fresh_cancel, new_order, order_with
 from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
@@ -141,3 +143,57 @@ def test_an_account_that_became_another_merchants_sends_nothing_and_says_why(
         f"No call to DANA for order {order.pk}: "
         "the account is another merchant's or another environment's than the order"
     ]
+
+
+# -- a call and its row -----------------------------------------------------------------------------------------------
+
+
+def test_a_call_holds_its_order_for_the_time_out_and_a_margin(dana: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*arguments: Any) -> None:
+        raise Death
+
+    monkeypatch.setattr(gateway, "_send", die)
+    order = new_order()
+    with pytest.raises(Death):
+        gateway.attempt_create(order.pk)
+    assert fresh(order).lease_until == NOW + timedelta(seconds=5) + timing.LEASE_MARGIN
+
+
+def test_the_call_of_a_worker_that_died_is_told_from_those_that_run(dana: Wire) -> None:
+    order = order_with(lease_token=uuid.uuid4(), lease_until=NOW)
+    lost = ApiCall.objects.create(order=order, operation="create", external_id="lost", started_at=NOW)
+    dana.play(w.code("2005400"))
+    assert gateway.attempt_create(order.pk)
+    lost.refresh_from_db()
+    assert (lost.rule_code, lost.error) == ("no_reply", "the worker ended before the answer was recorded")
+
+
+def test_how_long_a_call_took_is_kept_in_milliseconds(dana: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    monkeypatch.setattr(gateway, "time", SimpleNamespace(monotonic=iter([100.0, 102.5]).__next__))
+    assert gateway.attempt_create(order.pk)
+    assert order.api_calls.get().duration_ms == 2500
+
+
+def test_what_dana_said_is_kept_as_far_as_a_column_takes_it(dana: Wire) -> None:
+    reply = {"responseCode": "4005400", "responseMessage": "m" * 300}
+    dana.play(w.body(json.dumps(reply).encode() + b"\x00", 400), w.body(json.dumps(reply).encode(), 400))
+    order = new_order()
+    assert gateway.attempt_create(order.pk)
+    assert order.api_calls.get().response_body == json.dumps(reply) + "\\x00"
+    change(order, next_attempt_at=NOW)
+    assert gateway.attempt_create(order.pk)
+    last = order.api_calls.latest("pk")
+    assert (last.response_code, last.response_message) == ("4005400", "m" * 255)
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked_for", "sent"),
+    [("sandbox", True, True), ("sandbox", False, False), ("production", True, False), ("production", False, False)],
+)
+def test_debug_mode_is_of_the_sandbox_and_of_those_who_ask_for_it(
+    settings: Any, environment: str, *, asked_for: bool, sent: bool
+) -> None:
+    settings.DANA = account_with(ENVIRONMENT=environment, DEBUG_MODE=asked_for)
+    assert gateway.credentials_of(conf.account("default")).debug_mode is sent
