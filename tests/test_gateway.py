@@ -12,6 +12,7 @@ import time_machine
 
 from django_dana import conf, gateway, services, timing
 from django_dana.models import ApiCall, CancelRequest, Order
+from django_dana.protocol.messages import CallResult
 from tests import wire as w
 from tests.factories import NOW, Death, account_with, change, created_order, fresh, fresh_cancel, new_order, order_with
 from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Wire
@@ -197,3 +198,24 @@ def test_debug_mode_is_of_the_sandbox_and_of_those_who_ask_for_it(
 ) -> None:
     settings.DANA = account_with(ENVIRONMENT=environment, DEBUG_MODE=asked_for)
     assert gateway.credentials_of(conf.account("default")).debug_mode is sent
+
+
+def test_a_call_whose_lease_another_has_taken_changes_its_row_only(
+    dana: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dana.play(w.code("2005400"))
+    order = new_order()
+    send = gateway._send
+
+    def send_slowly(*arguments: Any) -> CallResult:
+        result = send(*arguments)
+        change(order, lease_token=uuid.uuid4())
+        return result
+
+    monkeypatch.setattr(gateway, "_send", send_slowly)
+    assert gateway.attempt_create(order.pk)
+    assert caplog.messages == [f"The lease on order {order.pk} ran out before the answer was recorded"]
+    assert order.api_calls.get().response_code == "2005400"
+    order = fresh(order)
+    assert (order.create_status, order.web_redirect_url, order.next_sync_at) == ("new", "", NOW)
+    assert order.lease_token is not None
