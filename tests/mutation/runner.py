@@ -143,10 +143,7 @@ def load_map(jobs: int, tests: Sequence[str], slowest: float) -> Map:
     files = sorted({file for path in paths for file in (path.rglob("test_*.py") if path.is_dir() else [path])})
     kept = {file: folder / f"{_digest([file])}.json" for file in files}
     if missing := [file for file in files if not kept[file].exists()]:
-        if not folder.exists():
-            for old in CACHE.glob("*/"):
-                shutil.rmtree(old)
-            folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         for file, part in _measure(jobs, missing):
             kept[file].write_text(json.dumps(part))
     whole = Map(killers=json.loads(_KILLERS.read_text()) if _KILLERS.exists() else {})
