@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from django_dana import gateway, log_throttle, outbox, services, signals, tasks
 from django_dana.models import Order, OutboxEvent
+from tests import notices
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import account_with, created_order, fresh, new_order, paid_order
@@ -173,3 +174,12 @@ def test_a_page_that_could_not_ask_is_one_error_a_minute(
     for _ in range(5):
         assert Client().get(reverse("django_dana:return", args=[order.public_id])).status_code == 200
     assert [line[:2] for line in lines()] == [("django_dana.pages.syncing", "ERROR")]
+
+
+def test_a_message_of_dana_that_is_not_understood_is_one_warning_a_minute(client: Client, lines: Lines) -> None:
+    order = new_order()
+    for sent in range(3):
+        notices.notify(client, order, latestTransactionStatus=["00"], sent=sent)
+    [(name, level, line)] = lines()
+    assert (name, level) == ("django_dana.notifications", "WARNING")
+    assert line.startswith("A notification of DANA was not understood: ")

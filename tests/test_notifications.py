@@ -11,17 +11,19 @@ from typing import Any, NoReturn
 import pytest
 from django.conf import settings as django_settings
 from django.core.handlers.asgi import ASGIRequest
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils import timezone
+from django.utils.datastructures import CaseInsensitiveMapping
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from django_dana import services, signals, tasks, transitions
+from django_dana.exceptions import InvalidSignature
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
-from django_dana.services import notifications
+from django_dana.services import notifications, verification
 from django_dana.transitions import payments
 from django_dana.uat import runner
 from django_dana.webhook import answers
@@ -1053,3 +1055,40 @@ def test_the_acceptance_test_comes_in_at_one_place(client: Client, clock: Clock)
     assert response.data["responseCode"] == "2005600"
     other = new_order(amount=Decimal("11012.00"))
     assert_answer(notify(client, other), "5005601")
+
+
+# -- two at once, and what no column takes ----------------------------------------------------------------------------
+
+
+def test_of_the_same_message_twice_at_once_the_row_says_what_the_first_came_to(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_overtaken(*arguments: Any) -> None:
+        Notification.objects.update(outcome="applied")
+
+    monkeypatch.setattr(payments, "reported_by_notification", be_overtaken)
+    body = compact(notice(order))
+    assert notifications.receive(body, CaseInsensitiveMapping(headers(body))) == "known"
+    assert stored().outcome == "applied"
+
+
+def test_a_message_that_can_not_be_stored_raises_what_the_database_said(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **options: Any) -> NoReturn:
+        raise IntegrityError("outcome must not be null")
+
+    monkeypatch.setattr(Notification, "save", refuse)
+    body = compact(notice(order))
+    with pytest.raises(IntegrityError, match="must not be null"):
+        notifications.receive(body, CaseInsensitiveMapping(headers(body)))
+
+
+def test_why_a_message_is_refused_is_cut_to_its_column(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any) -> NoReturn:
+        raise InvalidSignature("x" * 400)
+
+    monkeypatch.setattr(verification, "verify", refuse)
+    body = compact(notice(order))
+    assert notifications.receive(body, headers(body)) == "bad_signature"
+    assert stored().error == "x" * 300
