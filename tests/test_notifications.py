@@ -23,6 +23,7 @@ from django_dana import services, signals, tasks, transitions
 from django_dana.exceptions import InvalidSignature
 from django_dana.models import ApiCall, Notification, Order, OutboxEvent
 from django_dana.protocol import notation
+from django_dana.protocol.finish_notify import BadMessage, FinishNotify
 from django_dana.services import notifications, verification
 from django_dana.transitions import payments
 from django_dana.uat import runner
@@ -1091,4 +1092,15 @@ def test_why_a_message_is_refused_is_cut_to_its_column(order: Order, monkeypatch
     monkeypatch.setattr(verification, "verify", refuse)
     body = compact(notice(order))
     assert notifications.receive(body, headers(body)) == "bad_signature"
+    assert stored().error == "x" * 300
+
+
+def test_why_a_message_is_not_understood_is_cut_to_its_column(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(text: bytes) -> NoReturn:
+        raise BadMessage("x" * 400)
+
+    monkeypatch.setattr(FinishNotify, "parse", refuse)
+    assert_answer(notify(client, order), "4005601")
     assert stored().error == "x" * 300
