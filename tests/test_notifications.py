@@ -1104,3 +1104,11 @@ def test_why_a_message_is_not_understood_is_cut_to_its_column(
     monkeypatch.setattr(FinishNotify, "parse", refuse)
     assert_answer(notify(client, order), "4005601")
     assert stored().error == "x" * 300
+
+
+def test_of_a_header_is_kept_what_every_database_stores(order: Order) -> None:
+    body = compact(notice(order))
+    odd = {"Origin": "a" * 600, "User-Agent": "half a pair \ud800 and \x00"}
+    notifications.receive(body, CaseInsensitiveMapping({**headers(body), **odd}))
+    kept = stored().headers
+    assert (kept["Origin"], kept["User-Agent"]) == ("a" * 512, "half a pair \\ud800 and \\x00")

@@ -267,12 +267,12 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _storable(text: bytes) -> str:
-    return text.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    return text.decode(errors="backslashreplace").replace("\x00", "\\x00")
 
 
 def _storable_text(value: str) -> str:
     # No database stores half a surrogate pair, and PostgreSQL stores no NUL; some servers let them through.
-    return value.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return value.encode(errors="backslashreplace").decode().replace("\x00", "\\x00")
 
 
 # -- what is logged ---------------------------------------------------------------------------------------------------
