@@ -1112,3 +1112,20 @@ def test_of_a_header_is_kept_what_every_database_stores(order: Order) -> None:
     notifications.receive(body, CaseInsensitiveMapping({**headers(body), **odd}))
     kept = stored().headers
     assert (kept["Origin"], kept["User-Agent"]) == ("a" * 512, "half a pair \\ud800 and \\x00")
+
+
+@pytest.mark.parametrize("name", ["X-SIGNATURE", "X-TIMESTAMP"])
+@pytest.mark.parametrize("value", ["", None], ids=["empty", "absent"])
+def test_a_message_without_a_header_of_its_signature_says_so(order: Order, name: str, value: str | None) -> None:
+    body = compact(notice(order))
+    sent = {header.upper(): text for header, text in headers(body).items()}
+    del sent[name]
+    if value is not None:
+        sent[name] = value
+    assert notifications.receive(body, CaseInsensitiveMapping(sent)) == "bad_signature"
+    assert stored().error == "X-SIGNATURE or X-TIMESTAMP is missing"
+
+
+def test_the_store_of_messages_without_an_order_is_bounded() -> None:
+    kept = (notifications.MAX_REFUSED, notifications.MAX_REFUSED_BYTES, notifications.MAX_UNMATCHED)
+    assert (*kept, notifications.MAX_FAILED) == (1_000, 4_096, 1_000, 20)
