@@ -39,8 +39,9 @@ def test_a_message_says_why_it_waits() -> None:
     message(error="ValueError")
     message(partner_reference_no="")
     first, second = listed()
-    assert (first.cause, first.badge) == ("ValueError", Notification.Outcome.UNKNOWN_ORDER.label)
-    assert (second.what, second.cause) == ("Message from DANA about ?", Notification.Outcome.UNKNOWN_ORDER.label)
+    assert (first.cause, first.badge) == ("ValueError", str(Notification.Outcome.UNKNOWN_ORDER.label))
+    assert {first.tone, second.tone} == {"bad"}
+    assert (second.what, second.cause) == ("Message from DANA about ?", first.badge)
 
 
 def test_a_message_that_was_reviewed_or_that_nobody_signed_does_not_wait() -> None:

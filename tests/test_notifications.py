@@ -1129,3 +1129,32 @@ def test_a_message_without_a_header_of_its_signature_says_so(order: Order, name:
 def test_the_store_of_messages_without_an_order_is_bounded() -> None:
     kept = (notifications.MAX_REFUSED, notifications.MAX_REFUSED_BYTES, notifications.MAX_UNMATCHED)
     assert (*kept, notifications.MAX_FAILED) == (1_000, 4_096, 1_000, 20)
+
+
+@pytest.mark.parametrize("outcome", sorted(set(Notification.Outcome) - {"bad_signature"}))
+def test_an_exact_repetition_is_applied_only_where_something_else_may_come_of_it(
+    order: Order, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr(payments, "reported_by_notification", lambda *arguments: calls.append(arguments))
+    body = compact(notice(order))
+    sent = CaseInsensitiveMapping(headers(body))
+    notifications.receive(body, sent)
+    Notification.objects.update(outcome=outcome)
+    calls.clear()
+    answered = notifications.receive(body, sent)
+    may_change = outcome in ("unknown_order", "failed")
+    assert len(calls) == may_change
+    assert answered == ("known" if may_change else outcome)
+
+
+def test_the_headers_that_are_evidence_are_kept_and_no_others(order: Order) -> None:
+    evidence = {
+        *("content-type", "x-timestamp", "x-signature", "origin", "x-partner-id", "x-external-id", "channel-id"),
+        *("charset", "user-agent"),
+    }
+    body = compact(notice(order))
+    others = dict.fromkeys([*evidence, "cookie", "authorization", "x-forwarded-for"], "value")
+    signed = {name.lower(): value for name, value in headers(body).items()}
+    notifications.receive(body, CaseInsensitiveMapping({**others, **signed}))
+    assert stored().headers.keys() == evidence
