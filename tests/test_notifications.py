@@ -1158,3 +1158,17 @@ def test_the_headers_that_are_evidence_are_kept_and_no_others(order: Order) -> N
     signed = {name.lower(): value for name, value in headers(body).items()}
     notifications.receive(body, CaseInsensitiveMapping({**others, **signed}))
     assert stored().headers.keys() == evidence
+
+
+def test_a_body_that_a_middleware_of_the_shop_has_read_is_taken_from_there(order: Order) -> None:
+    body = compact(notice(order))
+    request = RequestFactory().post(PATH, body, content_type="application/json", headers=headers(body))
+    assert request.body == body
+    response = NotificationView.as_view()(request)
+    assert response.data["responseCode"] == "2005600"
+
+
+def test_the_answer_is_json_whatever_is_accepted(client: Client, order: Order) -> None:
+    body = compact(notice(order))
+    response = client.post(PATH, body, content_type="application/json", headers={**headers(body), "Accept": "text/xml"})
+    assert response["Content-Type"] == "application/json"
