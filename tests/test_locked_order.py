@@ -1,7 +1,6 @@
 """What an order and its requests say together: the attention of staff, the next query, and what is kept and told."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from django.utils import timezone

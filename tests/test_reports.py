@@ -163,6 +163,17 @@ def test_an_old_00_of_an_order_that_was_closed_unpaid_is_news(dana: Wire, clock:
     assert order.needs_attention == "conflict"
 
 
+def test_a_05_closes_an_open_order_however_old_it_is(dana: Wire, clock: Clock) -> None:
+    order = asked(dana, created_order(dana), w.status("01"))
+    assert notified(order, "05", sent_at=timezone.now() - timedelta(minutes=1)).payment_status == "expired"
+
+
+def test_what_only_a_query_tells_counts_for_nothing_in_a_notification(dana: Wire, clock: Clock) -> None:
+    refund = {"refund_amount": Decimal(AMOUNT), "refund_currency": "IDR"}
+    assert notified(created_order(dana), "00", **refund).payment_status == "paid"
+    assert notified(created_order(dana), "05", acquirement_status="CANCELLED").payment_status == "expired"
+
+
 # -- open -------------------------------------------------------------------------------------------------------------
 
 
