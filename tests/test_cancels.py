@@ -142,7 +142,27 @@ def test_other_refusals_of_a_paid_order_are_believed_at_once(dana: Wire, clock: 
     assert dana.bodies(QUERY_PATH) == []
 
 
+@pytest.mark.parametrize("latest", ["01", "07"])
+def test_an_answer_that_contradicts_a_payment_settles_no_cancel(dana: Wire, clock: Clock, latest: str) -> None:
+    order = paid_order(dana)
+    cancel_request = cancelled(dana, order, w.hang_up)
+    cancel_request = sent_again(dana, clock, cancel_request, w.code("4035705"), w.code("5005501"))
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    order = asked(dana, order, w.status(latest))
+    assert (order.payment_status, order.needs_attention) == ("paid", "conflict")
+    assert fresh_cancel(cancel_request).status == "pending"
+
+
 # -- its schedule -----------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_reply_is_repeated_after_the_delays_of_the_series(dana: Wire, clock: Clock) -> None:
+    cancel_request = cancelled(dana, paid_order(dana), w.hang_up)
+    for delay in (2, 5):
+        assert cancel_request.next_attempt_at
+        wait = cancel_request.next_attempt_at - timezone.now()
+        assert timedelta(seconds=delay - 1) < wait <= timedelta(seconds=delay)
+        cancel_request = sent_again(dana, clock, cancel_request, w.hang_up)
 
 
 def test_it_is_due_once_more_at_the_end_of_its_time(dana: Wire, clock: Clock) -> None:
