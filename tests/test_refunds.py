@@ -763,9 +763,11 @@ def test_only_the_table_says_what_is_repeated() -> None:
 def test_staff_are_told_once_that_the_balance_is_too_low(dana: Wire, clock: Clock, told: list[str]) -> None:
     order = paid_order(dana)
     dana.play(w.code("4035814"))
-    refund_request = next_due(refund(order), clock)
-    assert refund_request.needs_attention == "balance"
-    assert told.count("order_needs_attention") == 1
+    refund_request = refund(order)
+    for _ in range(2):
+        assert refund_request.needs_attention == "balance"
+        assert told.count("order_needs_attention") == 1
+        refund_request = next_due(refund_request, clock)
 
 
 def test_once_the_balance_suffices_nothing_needs_staff(dana: Wire, clock: Clock) -> None:

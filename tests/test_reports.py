@@ -31,9 +31,12 @@ def notified(order: Order, status: str = "00", **fields: Any) -> Order:
     return fresh(order)
 
 
-def answered(order: Order, status: str, asked_at: datetime | None = None, **fields: Any) -> Order:
+def answered(
+    order: Order, status: str, asked_at: datetime | None = None, *, now: datetime | None = None, **fields: Any
+) -> Order:
     """Apply DANA's answer to a query of some moment."""
     with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        locked.now = now or locked.now
         payments.reported_by_query(locked, StatusReport(status=status, **fields), asked_at or timezone.now())
     return fresh(order)
 
@@ -125,6 +128,23 @@ def test_an_unreadable_amount_is_not_ours(dana: Wire, clock: Clock, told: list[s
     assert (order.create_status, order.payment_status) == ("failed", "none")
 
 
+def test_an_order_in_doubt_waits_for_an_answer_that_tells_its_amount(dana: Wire, clock: Clock) -> None:
+    order = asked(dana, in_doubt(dana, clock), w.status("00"))
+    assert (order.create_status, order.payment_status, order.needs_attention) == ("pending", "none", "conflict")
+    assert order.next_sync_at
+
+
+def test_an_order_in_doubt_that_dana_does_not_have_after_its_time_is_over(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = in_doubt(dana, clock)
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    order = asked(dana, order, w.code("4045501"))
+    assert (order.create_status, order.payment_status) == ("failed", "not_found")
+    tasks.send_outbox(order.pk)
+    assert told == ["order_failed"]
+
+
 @pytest.mark.parametrize("latest", ["00", "02", "05"])
 def test_an_order_that_was_in_doubt_lacks_no_address_once_it_is_being_paid_or_closed(
     dana: Wire, clock: Clock, told: list[str], latest: str
@@ -186,8 +206,8 @@ def test_02_proves_the_order_also_where_its_address_is_not_known(dana: Wire, clo
 
 def test_01_proves_the_order_once_no_create_can_arrive_any_more(dana: Wire, clock: Clock) -> None:
     order = pending(dana)
-    clock.to(order.valid_up_to)
-    order = asked(dana, order, w.status("01", amount=AMOUNT))
+    assert answered(order, "01", now=order.valid_up_to - A_MOMENT).create_status == "pending"
+    order = answered(order, "01", now=order.valid_up_to)
     assert (order.create_status, order.payment_status) == ("success", "initiated")
 
 
@@ -282,6 +302,16 @@ def test_not_found_of_an_order_that_is_being_cancelled_leaves_the_cancel_open_wh
     last = order.api_calls.filter(operation="create").latest("pk").started_at
     assert answered(order, "07", last + FIVE_MINUTES).payment_status == "not_found"
     assert fresh_cancel(cancel_request).status == "failed"
+
+
+# -- closed by others -------------------------------------------------------------------------------------------------
+
+
+def test_of_a_payment_that_others_cancelled_at_dana_a_note_is_kept(dana: Wire, clock: Clock) -> None:
+    assert asked(dana, paid_order(dana), w.status("05")).note == "closed at DANA after it was paid"
+    closed = w.status("05", additionalInfo={"statusDetail": {"acquirementStatus": "CANCELLED"}})
+    order = asked(dana, created_order(dana), closed)
+    assert (order.payment_status, order.note) == ("cancelled", "")
 
 
 # -- refunded ---------------------------------------------------------------------------------------------------------
