@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_dana import conf, services, tasks, transitions
+from django_dana import conf, gateway, services, tasks, transitions
 from django_dana.models import CancelRequest, Order
 from django_dana.protocol import response_codes
 from django_dana.protocol.messages import CallResult, StatusReport
 from django_dana.transitions import cancels, payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import CANCEL_PATH, QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +189,15 @@ def test_what_comes_after_the_end_of_its_time_is_not_tried_again(dana: Wire, clo
     assert fresh_cancel(cancel_request).needs_attention == "refused"
 
 
+@pytest.mark.parametrize("code", ["4035714", "4035715", "4045700", "5005700"])
+def test_without_retry_failed_refused_for_now_is_final(dana: Wire, clock: Clock, settings: Any, code: str) -> None:
+    order = paid_order(dana)
+    settings.DANA = account_with(RETRY_FAILED=False)
+    cancel_request = cancelled(dana, order, w.code(code))
+    assert (cancel_request.status, cancel_request.next_attempt_at, cancel_request.unfinished) == ("failed", None, None)
+    assert cancel_request.needs_attention == "refused"
+
+
 def test_without_a_reply_it_stays_pending_once_it_was_pending(dana: Wire, clock: Clock, told: list[str]) -> None:
     cancel_request = cancelled(dana, paid_order(dana), w.code("2025700"))
     cancel_request = sent_again(dana, clock, cancel_request, w.hang_up)
@@ -316,6 +325,51 @@ def test_a_closed_order_settles_each_of_its_cancels_and_leaves_those_that_are_do
     assert told.count("order_cancelled") == 2
 
 
+def test_a_cancel_that_was_never_sent_ends_with_the_answer_that_the_order_is_closed(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = created_order(dana)
+    cancel_request = services.cancel_order(order)
+    assert asked(dana, order, w.status("05")).payment_status == "expired"
+    cancel_request = fresh_cancel(cancel_request)
+    assert (cancel_request.status, cancel_request.next_attempt_at) == ("aborted", None)
+    tasks.send_outbox(order.pk)
+    assert told == ["order_created", "order_expired", "cancel_aborted"]
+
+
+# -- an order that may be another's -----------------------------------------------------------------------------------
+
+
+def test_while_the_order_may_be_anothers_a_cancel_waits_and_dana_is_asked(
+    dana: Wire, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dana.play(w.hang_up)
+    order = new_order()
+    tasks.create_order(order.pk)
+    clock.forward(seconds=3)
+    send = gateway._send
+
+    def send_while_staff_cancel(*arguments: Any) -> Any:
+        monkeypatch.setattr(gateway, "_send", send)
+        services.cancel_order(fresh(order))
+        return send(*arguments)
+
+    monkeypatch.setattr(gateway, "_send", send_while_staff_cancel)
+    dana.play(w.code("4045418"), w.code("5005501"))
+    tasks.create_order(order.pk)
+    cancel_request = order.cancel_requests.get()
+    dana.heard.clear()
+    Order.objects.filter(pk=order.pk).update(next_sync_at=None)
+    tasks.cancel_order(cancel_request.pk)
+    cancel_request = fresh_cancel(cancel_request)
+    assert [request.path for request in dana.heard] == [QUERY_PATH]
+    assert (cancel_request.status, cancel_request.attempts) == ("new", 0)
+    assert cancel_request.next_attempt_at
+    assert timedelta(seconds=25) < cancel_request.next_attempt_at - timezone.now() < timedelta(seconds=34)
+    assert asked(dana, order, w.status("01", amount=AMOUNT)).create_status == "success"
+    assert sent_again(dana, clock, cancel_request, w.code("2005700")).status == "success"
+
+
 # -- what was given up ------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +386,23 @@ def test_no_other_cancel_is_watched(dana: Wire, clock: Clock, code: str) -> None
     order = paid_order(dana)
     cancelled(dana, order, w.code(code))
     with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        assert cancels.watched_until(locked) is None
+
+
+def test_a_cancel_that_succeeded_in_its_second_call_is_not_watched(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    sent_again(dana, clock, cancelled(dana, order, w.hang_up), w.code("2005700"))
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        assert cancels.watched_until(locked) is None
+
+
+def test_a_cancel_refused_for_now_is_not_watched_while_it_goes_on(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    sent_again(dana, clock, cancelled(dana, order, w.hang_up), w.code("4035715"), w.code("5005501"))
+    clock.forward(minutes=6)
+    asked(dana, order, w.status("00"))
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        assert (locked.cancels[0].status, locked.cancels[0].unfinished) == ("failed", True)
         assert cancels.watched_until(locked) is None
 
 
