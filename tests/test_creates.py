@@ -95,6 +95,15 @@ def test_a_create_that_was_refused_is_not_asked_about(dana: Wire, clock: Clock) 
     assert sent(dana, w.code("4005401")).next_sync_at is None
 
 
+def test_a_create_that_met_another_order_under_its_reference_is_asked_about_at_once_and_not_sent_again(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = sent_again(dana, clock, sent(dana, w.hang_up), w.code("4045418"), w.code("5005501"))
+    assert (order.create_status, order.next_attempt_at) == ("pending", None)
+    assert len(dana.bodies(QUERY_PATH)) == 1
+    assert told == []
+
+
 # -- what a reply adds ------------------------------------------------------------------------------------------------
 
 
