@@ -11,10 +11,12 @@ from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
-from django_dana import gateway, services, signals, tasks
+from django_dana import conf, gateway, services, signals, tasks, transitions
 from django_dana.models import ApiCall, Order, RefundRequest
 from django_dana.protocol import operations, response_codes
+from django_dana.protocol.messages import CallResult, StatusReport
 from django_dana.protocol.response_codes import FollowUp, Outcome, Rule
+from django_dana.transitions import payments, refunds
 from tests import wire as w
 from tests.conftest import Clock
 from tests.factories import Death, account_with, change, created_order, fresh, fresh_refund, paid_order
@@ -27,6 +29,9 @@ REFUSALS = sorted(response_codes.REFUND.refusals)
 LATER = sorted(rule.code for rule in ROWS if rule.is_tried_again)
 PART = Decimal("6000.00")
 WHOLE = Decimal("15000.00")
+FIVE_MINUTES = timedelta(minutes=5)
+A_WEEK = timedelta(days=7)
+A_MOMENT = timedelta(microseconds=1)
 
 
 def code_of(rule: Rule) -> str:
@@ -750,3 +755,290 @@ def test_an_answer_whose_lease_was_lost_is_learned_by_a_query_and_counted_once(
 def test_only_the_table_says_what_is_repeated() -> None:
     kept = [rule.code for rule in ROWS if rule.outcome is Outcome.PENDING and FollowUp.SAME_PAYLOAD in rule.follow_up]
     assert kept == ["2025800", "4295800", "5005801"]
+
+
+# -- what staff are told -----------------------------------------------------------------------------------------------
+
+
+def test_staff_are_told_once_that_the_balance_is_too_low(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035814"))
+    refund_request = refund(order)
+    for _ in range(2):
+        assert refund_request.needs_attention == "balance"
+        assert told.count("order_needs_attention") == 1
+        refund_request = next_due(refund_request, clock)
+
+
+def test_once_the_balance_suffices_nothing_needs_staff(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035814"), w.code("2025800"))
+    refund_request = next_due(refund(order), clock)
+    assert (refund_request.status, refund_request.needs_attention) == ("pending", "")
+    assert fresh(order).needs_attention == ""
+
+
+def test_a_refund_sent_again_by_hand_has_a_time_of_its_own_and_needs_nobody(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035805"))
+    refund_request = refund(order)
+    assert fresh(order).needs_attention == "refund"
+    clock.forward(days=2)
+    again = services.retry_refund(refund_request)
+    assert (again.status, again.needs_attention, again.unfinished, again.attempts) == ("new", "", True, 0)
+    assert again.give_up_at - timezone.now() > timedelta(hours=23, minutes=59)
+    assert fresh(order).needs_attention == ""
+    assert fresh(order).amount_left == Decimal("9000.00")
+
+
+def test_a_refund_that_was_sent_and_then_stopped_before_it_was_sent_again_may_have_been_made(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025800"), w.code("5005501"))
+    refund_request = refund(order)
+    services.retry_refund(refund_request)
+    services.stop_retrying(fresh_refund(refund_request))
+    refund_request = fresh_refund(refund_request)
+    assert (refund_request.status, refund_request.needs_attention) == ("pending", "end_unknown")
+    assert (refund_request.unfinished, refund_request.next_attempt_at) == (True, None)
+    order = fresh(order)
+    assert (order.amount_left, order.needs_attention) == (Decimal("9000.00"), "refund")
+    assert order.next_sync_at
+    tasks.send_outbox(order.pk)
+    assert told[-1] == "order_needs_attention"
+
+
+def test_another_refund_under_our_number_is_still_the_reason_when_its_time_is_over(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4045818"), w.status("00", refunded="0.00"))
+    refund_request = refund(order)
+    services.stop_retrying(refund_request)
+    refund_request = fresh_refund(refund_request)
+    assert (refund_request.status, refund_request.needs_attention) == ("pending", "inconsistent")
+    assert told.count("order_needs_attention") == 1
+
+
+@pytest.mark.parametrize("code", ["2025800", "4035815"])
+def test_it_is_due_once_more_at_the_end_of_its_time(dana: Wire, clock: Clock, code: str) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025800"))
+    refund_request = refund(order)
+    answered(refund_request, code, refund_request.give_up_at - timedelta(seconds=10))
+    assert fresh_refund(refund_request).next_attempt_at == refund_request.give_up_at
+
+
+def test_what_comes_after_the_end_of_its_time_is_not_tried_again(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035815"))
+    refund_request = refund(order)
+    answered(refund_request, "4035815", refund_request.give_up_at - A_MOMENT)
+    assert fresh_refund(refund_request).next_attempt_at == refund_request.give_up_at
+    answered(refund_request, "4035815", refund_request.give_up_at)
+    refund_request = fresh_refund(refund_request)
+    assert (refund_request.needs_attention, refund_request.unfinished) == ("refused", False)
+
+
+def answered(refund_request: RefundRequest, code: str, now: datetime) -> None:
+    """Apply the end of a refund call at some moment."""
+    order = refund_request.order
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        locked.now = now
+        result = CallResult(rule=response_codes.REFUND.rows[code])
+        refunds.answered(locked, locked.current(refund_request), result)
+
+
+# -- an order that is closed meanwhile ---------------------------------------------------------------------------------
+
+
+def test_a_refund_refused_for_now_ends_once_the_order_is_closed(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035815"))
+    refund_request = refund(order)
+    change(order, payment_status="cancelled")
+    refund_request = next_due(refund_request, clock)
+    assert (refund_request.status, refund_request.needs_attention) == ("failed", "refused")
+    assert (refund_request.unfinished, refund_request.next_attempt_at) == (False, None)
+    assert told[-1] == "refund_failed"
+    assert len(dana.bodies(REFUND_PATH)) == 1
+
+
+def test_a_refund_that_may_have_been_made_waits_for_danas_answer_once_the_order_is_closed(
+    dana: Wire, clock: Clock
+) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025800"), w.code("5005501"))
+    refund_request = refund(order)
+    change(order, payment_status="cancelled")
+    dana.heard.clear()
+    refund_request = next_due(refund_request, clock)
+    assert (refund_request.status, refund_request.next_attempt_at) == ("pending", refund_request.give_up_at)
+    assert [request.path for request in dana.heard] == [QUERY_PATH]
+
+
+def test_a_refund_that_succeeds_after_the_order_was_cancelled_renames_nothing(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    refund_request = services.refund_order(order)
+    change(order, payment_status="cancelled")
+    answered(refund_request, "2005800", timezone.now())
+    assert (fresh(order).payment_status, fresh(order).refunded_amount) == ("cancelled", WHOLE)
+
+
+# -- what DANA's sum says of several -----------------------------------------------------------------------------------
+
+
+def reported(order: Order, refunded: str | None, asked_at: datetime | None = None, latest: str = "00") -> Order:
+    """Apply DANA's answer to a query of some moment."""
+    amount = None if refunded is None else Decimal(refunded)
+    report = StatusReport(status=latest, refund_amount=amount, refund_currency="IDR" if refunded else "")
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        payments.reported_by_query(locked, report, asked_at or timezone.now())
+    return fresh(order)
+
+
+def statuses(order: Order) -> list[str]:
+    return [request.status for request in order.refund_requests.order_by("pk")]
+
+
+def last_call(order: Order) -> datetime:
+    return order.api_calls.filter(operation="refund").latest("pk").started_at
+
+
+def refused_in_doubt(dana: Wire, clock: Clock, order: Order, amount: Decimal = PART) -> RefundRequest:
+    """Refund part of an order: the first call had no reply, the second was refused, so that DANA's sum decides."""
+    dana.play(w.hang_up, w.code("4035805"), w.code("5005501"))
+    refund_request = next_due(refund(order, amount), clock)
+    assert refund_request.outcome_ambiguous
+    return refund_request
+
+
+def test_a_sum_that_holds_all_refunds_of_unknown_end_settles_all(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("5005801"))
+    refund(order, Decimal("3000.00"))
+    refund(order, Decimal("5000.00"))
+    assert reported(order, "8000.00").refunded_amount == Decimal("8000.00")
+    assert statuses(order) == ["success", "success"]
+
+
+def test_a_sum_that_holds_one_of_them_says_of_the_other_that_it_was_not_made(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    refused_in_doubt(dana, clock, order, Decimal("3000.00"))
+    refused_in_doubt(dana, clock, order, Decimal("5000.00"))
+    order = reported(order, "3000.00", last_call(order) + FIVE_MINUTES)
+    assert statuses(order) == ["success", "failed"]
+    assert (order.refunded_amount, order.note) == (Decimal("3000.00"), "")
+
+
+def test_it_is_not_made_once_no_call_can_act_any_more(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    refused_in_doubt(dana, clock, order)
+    first = order.api_calls.filter(operation="refund").earliest("pk").started_at
+    reported(order, "0.00", first + FIVE_MINUTES - A_MOMENT)
+    assert statuses(order) == ["pending"]
+    reported(order, "0.00", first + FIVE_MINUTES)
+    assert statuses(order) == ["failed"]
+
+
+def test_a_refund_that_goes_on_is_not_ended_by_a_sum_that_lacks_it(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025800"))
+    refund_request = refund(order)
+    reported(order, "0.00", last_call(order) + FIVE_MINUTES)
+    refund_request = fresh_refund(refund_request)
+    assert (refund_request.status, refund_request.needs_attention, refund_request.unfinished) == ("pending", "", True)
+
+
+def test_a_refund_that_was_never_sent_is_not_in_danas_sum(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    services.refund_order(order, amount=PART)
+    order = reported(order, "6000.00")
+    assert (statuses(order), order.refunded_amount) == (["new"], PART)
+    assert "6000.00" in order.note
+
+
+def test_one_sum_is_not_counted_for_a_refund_that_is_open_and_for_one_that_failed(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    refused_in_doubt(dana, clock, order)
+    reported(order, "0.00", last_call(order) + FIVE_MINUTES)
+    dana.play(w.code("2025800"))
+    refund(order)
+    order = reported(order, "6000.00")
+    assert (statuses(order), order.refunded_amount) == (["failed", "success"], PART)
+
+
+def test_of_two_that_failed_a_sum_tells_nothing_that_may_be_either(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    for _ in range(2):
+        refused_in_doubt(dana, clock, order)
+        reported(order, "0.00", last_call(order) + FIVE_MINUTES)
+    order = reported(order, "6000.00")
+    assert (statuses(order), order.refunded_amount) == (["failed", "failed"], PART)
+    order = reported(order, "12000.00")
+    assert order.refunded_amount == Decimal("12000.00")
+
+
+def test_two_that_failed_turn_out_made_where_the_sum_holds_both(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = paid_order(dana)
+    for _ in range(2):
+        refused_in_doubt(dana, clock, order)
+        reported(order, "0.00", last_call(order) + FIVE_MINUTES)
+    order = reported(order, "12000.00")
+    assert (statuses(order), order.refunded_amount) == (["success", "success"], Decimal("12000.00"))
+
+
+def test_one_that_failed_may_turn_out_made_for_seven_days_from_its_last_call(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    refund_request = refused_in_doubt(dana, clock, order)
+    first = order.api_calls.filter(operation="refund").earliest("pk").started_at
+    reported(order, "0.00", first + FIVE_MINUTES)
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        assert refunds.watched_until(locked) == first + A_WEEK
+    order = reported(order, "6000.00", first + A_WEEK)
+    assert (fresh_refund(refund_request).status, order.refunded_amount) == ("failed", PART)
+    change(order, refunded_amount=Decimal("0.00"))
+    reported(order, "6000.00", first + A_WEEK - A_MOMENT)
+    assert fresh_refund(refund_request).status == "success"
+
+
+@pytest.mark.parametrize("code", ["2005800", "2025800", "4035805", "4035815"])
+def test_no_other_refund_is_watched(dana: Wire, clock: Clock, code: str) -> None:
+    order = paid_order(dana)
+    dana.play(w.code(code))
+    refund(order)
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        assert refunds.watched_until(locked) is None
+
+
+def test_danas_sum_that_is_known_already_is_not_noted(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2005800"))
+    refund(order)
+    assert reported(order, "6000.00").note == ""
+
+
+def test_never_more_counts_as_given_back_than_was_paid(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2025800"))
+    refund_request = refund(order, WHOLE)
+    order = reported(order, "6000.00")
+    assert order.refunded_amount == PART
+    answered(refund_request, "2005800", timezone.now())
+    assert (fresh(order).payment_status, fresh(order).refunded_amount) == ("refunded", WHOLE)
+
+
+def test_a_refund_number_that_is_longer_than_any_of_dana_is_cut(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("2005800", refundNo="9" * 65))
+    assert refund(order).refund_no == "9" * 64
+
+
+def test_a_refusal_after_one_for_now_is_believed_at_once(dana: Wire, clock: Clock) -> None:
+    order = paid_order(dana)
+    dana.play(w.code("4035815"), w.code("4035805"))
+    dana.heard.clear()
+    refund_request = next_due(refund(order), clock)
+    assert (refund_request.status, refund_request.unfinished) == ("failed", False)
+    assert dana.bodies(QUERY_PATH) == [], "DANA refused both, so nothing is in doubt"

@@ -144,7 +144,7 @@ class LockedOrder:
             if changed := self._changed_fields(row):
                 row.save(update_fields=[*changed, "updated_at"])
         for event in self._events:
-            event.save(force_insert=True)
+            event.save()
 
     def announce(self, name: str, request: OutboundRequest | None = None) -> None:
         """Have the shop hear a signal."""

@@ -51,7 +51,6 @@ def ended_by_close(locked: LockedOrder, cancel_request: CancelRequest) -> None:
     """The order is closed, so nothing is sent any more; DANA is asked where the request may have closed it."""
     if cancel_request.attempts:
         _await_answer(locked, cancel_request)
-        cancel_request.status = CancelRequest.Status.PENDING
     else:
         end_unsent(locked, cancel_request)
 

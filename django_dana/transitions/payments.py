@@ -228,7 +228,7 @@ def _open(locked: LockedOrder, report: StatusReport) -> None:
     order = locked.order
     is_paying = report.status == PaymentState.PAYING.value
     order.payment_status = Order.PaymentStatus.PAYING if is_paying else Order.PaymentStatus.INITIATED
-    if is_paying or order.has_address or not _create_may_arrive(locked):
+    if is_paying or not _create_may_arrive(locked):
         locked.prove_created()
     # else: repeating the create is the only way to learn the address, so that goes on
 
@@ -299,7 +299,7 @@ def _settle_requests(locked: LockedOrder, column: Said, asked_at: datetime) -> N
     if column in (Said.PAID, Said.UNPAID):
         cancels.settle_open(locked, asked_at)
     elif column is Said.UNKNOWN:
-        if not _create_may_arrive(locked) and not locked.answered_too_early:
+        if not locked.answered_too_early:
             cancels.settle_open(locked, asked_at)
     else:
         cancels.settle_closed(locked)
