@@ -247,7 +247,8 @@ def why_not_review(row: Order | Request) -> Any:
     if isinstance(row, Order) and row.needs_attention not in _FROM_REQUESTS:
         waits = row.needs_attention == Order.Attention.CONFLICT
     else:
-        waits = any(cancel_request.is_end_unknown for cancel_request in order.cancel_requests.all())
+        requests = (*order.cancel_requests.all(), *order.refund_requests.all())
+        waits = any(request.is_end_unknown for request in requests)
     if waits and order.next_sync_at is not None:
         return _("DANA is being asked about this order. Wait for its answer.")
     return None
