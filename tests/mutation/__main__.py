@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tests = load_map(options.jobs, options.tests or ["tests"], options.slowest)
     _say(f"... {time.monotonic() - started:.0f} s")
     results = []
-    for result in run_all(mutants, tests, options.jobs, options.patience):
+    for result in run_all(mutants, tests, options.jobs, options.patience, options.budget):
         results.append(result)
         if options.verbose or result.is_alive:
             _say(_line(result, accepted))
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (0)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="test runs at a time (one for each core)")
     parser.add_argument("--patience", type=float, default=5.0, help="times as long as usual tests may take (5)")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds that the tests of one mutant may take (60)")
     parser.add_argument("--slowest", type=float, default=3.0, help="seconds; slower tests are left out (3)")
     parser.add_argument("--least", type=float, default=95.0, help="per cent that must die for exit status 0 (95)")
     parser.add_argument("--list", action="store_true", help="print the mutants' names and run nothing")

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -81,19 +82,22 @@ class Map:
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """Return the tests that can notice: the one that did so the last time, those that noticed another mutant of the
-        same function or class, then the rest, the quickest first.
+        same function or class, then one case of each test, the quickest first, then another case of each ...
 
         What runs only while a module is imported, such as a table, is noticed by the tests of the whole module.
         """
         tests = self._at(mutant)
         names = (tests - {""}) or set().union(*self.by_line.get(mutant.module, {}).values()) - {""}
-        names -= self.slow
         killer = self.killers.get(mutant.name)
         near = self._near[mutant.module, mutant.scope]
-        return sorted(
-            names if tests else (),
-            key=lambda name: (name != killer, name not in near, self.seconds.get(name, 0.0), name),
-        )
+        cases: Counter[str] = Counter()
+        ordered = []
+        for name in sorted(names - self.slow if tests else (), key=lambda name: (self.seconds.get(name, 0.0), name)):
+            test = name.partition("[")[0]
+            cases[test] += 1
+            ordered.append((name != killer, name not in near, cases[test], name))
+        # the sort keeps the order of the quickest, which the names would undo
+        return [name for *_, name in sorted(ordered, key=lambda each: each[:3])]
 
     def note(self, mutant: Mutant, killer: str) -> None:
         self.killers[mutant.name] = killer
@@ -215,18 +219,19 @@ def _file_of(test: str) -> Path:
 # -- the runs -------------------------------------------------------------------------------------------------------
 
 
-def run_all(mutants: Iterable[Mutant], tests: Map, jobs: int, patience: float) -> Iterator[Result]:
+def run_all(mutants: Iterable[Mutant], tests: Map, jobs: int, patience: float, budget: float) -> Iterator[Result]:
     """Yield what became of each mutant.
 
     Args:
         patience: how many times as long as usual a test may take.
+        budget: seconds that the tests of one mutant take as a rule; those that would take more are left out.
     """
     with ExitStack() as stack:
         runners: queue.SimpleQueue[_Runner] = queue.SimpleQueue()
         for _ in range(jobs):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             copy_project(folder)
-            runners.put(stack.enter_context(closing(_Runner(folder, tests, patience))))
+            runners.put(stack.enter_context(closing(_Runner(folder, tests, patience, budget))))
 
         def run(mutant: Mutant) -> Result:
             runner = runners.get()
@@ -247,10 +252,11 @@ def run_all(mutants: Iterable[Mutant], tests: Map, jobs: int, patience: float) -
 class _Runner:
     """Runs one mutant at a time, in a copy of the project."""
 
-    def __init__(self, folder: Path, tests: Map, patience: float) -> None:
+    def __init__(self, folder: Path, tests: Map, patience: float, budget: float) -> None:
         self._folder = folder
         self._tests = tests
         self._patience = patience
+        self._budget = budget
         self._server: subprocess.Popen[str] | None = None
 
     def close(self) -> None:
@@ -259,7 +265,7 @@ class _Runner:
             self._server.communicate()
 
     def run(self, mutant: Mutant) -> Result:
-        wanted = self._tests.tests_of(mutant)
+        wanted = self._within_budget(self._tests.tests_of(mutant))
         if not wanted:
             return Result(mutant, Verdict.NOT_RUN, 0, 0.0)
         path = self._folder / PACKAGE / mutant.module
@@ -271,6 +277,10 @@ class _Runner:
         else:
             verdict, killer = self._in_a_new_process(path, after, wanted)
         return Result(mutant, verdict, len(wanted), time.monotonic() - started, killer)
+
+    def _within_budget(self, names: list[str]) -> list[str]:
+        spent = accumulate(self._tests.seconds.get(name, 0.0) for name in names)
+        return [name for name, seconds in zip(names, spent, strict=True) if seconds <= self._budget]
 
     def _in_a_fork(self, mutant: Mutant, after: bytes, wanted: list[str]) -> tuple[Verdict, str]:
         limits = [_STARTING + self._patience * self._tests.seconds.get(name, 0.0) for name in wanted]
