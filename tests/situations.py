@@ -44,11 +44,14 @@ def refund(status: str = "new", **fields: Any) -> Row:
     return ask
 
 
-def call(order: Order) -> ApiCall:
-    """A create call that DANA did not answer."""
-    return ApiCall.objects.create(
-        order=order, operation="create", rule_code="no_reply", external_id=f"{order.pk}", started_at=NOW
-    )
+def call(rule_code: str = "no_reply") -> Row:
+    """A create call, to which DANA gave no answer unless the code is another."""
+
+    def make(order: Order) -> ApiCall:
+        values = {"operation": "create", "rule_code": rule_code, "external_id": uuid4(), "started_at": NOW}
+        return ApiCall.objects.create(order=order, **values)
+
+    return make
 
 
 CANCEL_UNKNOWN = cancel("aborted", needs_attention="end_unknown", rule_code="no_reply", attempts=3, unfinished=None)
@@ -81,13 +84,13 @@ def order_in(situation: Situation, clock: Clock) -> Order:
 SITUATIONS: dict[str, Situation] = {
     "not sent yet": ({}, []),
     "a call about to be made": ({"lease_token": uuid4(), "lease_until": NOW + timedelta(minutes=2)}, []),
-    "being sent": ({"attempts": 1}, [call]),
+    "being sent": ({"attempts": 1}, [call()]),
     "create: no answer": (
         {**SENT, "create_status": "pending", "rule_code": "no_reply", "next_attempt_at": NOW},
-        [call],
+        [call()],
     ),
-    "create: refusal after no answer": ({**SENT, "create_status": "pending", "rule_code": "4045418"}, [call]),
-    "create: stopped after no answer": ({**SENT, "create_status": "pending", "rule_code": "no_reply"}, [call]),
+    "create: refusal after no answer": ({**SENT, "create_status": "pending", "rule_code": "4045418"}, [call()]),
+    "create: stopped after no answer": ({**SENT, "create_status": "pending", "rule_code": "no_reply"}, [call()]),
     "create: pending by no rule": ({"create_status": "pending"}, []),
     "create: refused": ({**SENT, "create_status": "failed", "rule_code": "4005400"}, []),
     "create: refused, DANA to be asked": ({**SENT, "create_status": "failed", "rule_code": "4035405"}, []),
@@ -180,6 +183,7 @@ SITUATIONS: dict[str, Situation] = {
         PAID,
         [REFUND_UNKNOWN, refund_refused("4035805", amount=Decimal("3000.00"))],
     ),
+    "refund without an answer, given back meanwhile": ({**PAID, "payment_status": "refunded"}, [REFUND_UNKNOWN]),
     "refund with another's number": (PAID, [refund("pending", needs_attention="inconsistent", rule_code="4045818")]),
     "refund without an answer, another under way": (PAID, [REFUND_UNKNOWN, refund(amount=Decimal("3000.00"))]),
     "refund not done": (PAID, [refund("failed", needs_attention="not_refunded", attempts=3, unfinished=False)]),

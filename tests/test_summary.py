@@ -444,6 +444,11 @@ Refund of Rp6,000.00 asked for by the shop, 09:30 (“Stok habis”). DANA gave 
 Do not refund by other means before DANA has answered.
 → Ask DANA now | Send the refund of Rp6,000.00 again | Send the refund of Rp3,000.00 again | Close: no refund of Rp3,000.00 needed… | Close: no refund of Rp6,000.00 needed… | Give money back… | Settled outside…
 
+[refund without an answer, given back meanwhile]
+refunded | calm | given back | needs attention
+The money was given back at DANA. There is nothing to do.
+Close: no refund of Rp6,000.00 needed… | Ask DANA now
+
 [refund with another's number]
 refund_unknown | bad | refund not confirmed | needs attention | about refund 1
 Refund of Rp6,000.00 asked for by the shop, 09:30 (“Stok habis”). DANA gave no clear answer, so it is not known whether it happened.
