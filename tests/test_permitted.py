@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -14,7 +15,7 @@ from django_dana.services import permitted
 from django_dana.services.permitted import why_not_cancel, why_not_refund, why_not_retry, why_not_stop
 from django_dana.services.summary import summarize
 from tests.conftest import Clock
-from tests.factories import NOW
+from tests.factories import NOW, order_with
 from tests.situations import (
     AT_DANA,
     CANCEL_DONE,
@@ -107,17 +108,14 @@ REFUND: dict[str, Case] = {
 }
 
 STOPPED = "This order was stopped before it was sent. Create a new order."
+OVER = "The time of this order is over, so DANA can't accept it any more. Create a new order."
 CLOSED_OR_BEING_CANCELLED = "This order is closed or being cancelled. Create a new order."
 
 RETRY_ORDER: dict[str, Case] = {
     "held by a call": ({**FAILED, **HELD}, [], CALLED),
     "not sent yet": ({}, [], BEING_SENT),
     "at DANA": (AT_DANA, [], "DANA has this order already."),
-    "over": (
-        {**FAILED, "valid_up_to": NOW},
-        [],
-        "The time of this order is over, so DANA can't accept it any more. Create a new order.",
-    ),
+    "over": ({**FAILED, "valid_up_to": NOW}, [], OVER),
     "closed": ({**FAILED, "payment_status": "expired"}, [], CLOSED_OR_BEING_CANCELLED),
     "being cancelled": (PENDING, [cancel()], CLOSED_OR_BEING_CANCELLED),
     "stopped before it was sent": ({"create_status": "failed", "next_attempt_at": None}, [], STOPPED),
@@ -126,6 +124,7 @@ RETRY_ORDER: dict[str, Case] = {
     "pending": ({**PENDING, "rule_code": "5005401", "next_attempt_at": NOW}, [], None),
     "pending after a refusal": ({**PENDING, "rule_code": "4005400"}, [], None),
     "refused": ({**FAILED, "rule_code": "4005400"}, [], SAME_CONTENT),
+    "refused by no rule": (FAILED, [], None),
 }
 
 ANOTHER_UNDER_WAY = "Another cancel of this order is under way. Wait until it ends."
@@ -206,9 +205,12 @@ def test_why_nothing_is_stopped(clock: Clock, fields: dict[str, Any], rows: list
     assert said(why_not_stop(order_in((fields, rows), clock))) == sentence
 
 
-def test_an_order_may_be_sent_again_until_its_time_is_over(clock: Clock) -> None:
-    order = order_in(({**PENDING, "valid_up_to": NOW + timedelta(minutes=1)}, []), clock)
-    assert why_not_retry(order) is None
+def test_an_order_may_be_sent_again_until_its_time_is_over() -> None:
+    order = order_with(**PENDING)
+    with time_machine.travel(order.valid_up_to, tick=False) as traveller:
+        assert said(why_not_retry(order)) == OVER
+        traveller.shift(timedelta(microseconds=-1))
+        assert why_not_retry(order) is None
 
 
 #: Refusals of the content, which is refused again whenever it is sent.
