@@ -25,7 +25,17 @@ from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
 from tests.conftest import Clock
-from tests.factories import NOW, account_with, change, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import (
+    NOW,
+    account_with,
+    change,
+    created_order,
+    fresh,
+    fresh_cancel,
+    new_order,
+    order_with,
+    paid_order,
+)
 from tests.notices import notify
 from tests.wire import CANCEL_PATH, CREATE_PATH, Wire
 
@@ -94,6 +104,22 @@ def test_cancel_now_inside_a_transaction_is_refused(dana: Wire) -> None:
     with transaction.atomic(), pytest.raises(RuntimeError):
         services.cancel_order(order, send="now")
     assert CancelRequest.objects.count() == 0
+
+
+ASKED_FOR: dict[str, Callable[[Order, Any], object]] = {
+    "create_order": lambda order, send: new_order(send=send),
+    "cancel_order": lambda order, send: services.cancel_order(order, send=send),
+    "refund_order": lambda order, send: services.refund_order(order, send=send),
+}
+
+
+@pytest.mark.parametrize("name", ASKED_FOR)
+def test_inside_a_transaction_it_is_left_to_the_workers_and_now_is_refused_by_name(name: str) -> None:
+    order = order_with(create_status="success", payment_status="paid", paid_at=NOW)
+    with transaction.atomic():
+        ASKED_FOR[name](order, "background")
+        with pytest.raises(RuntimeError, match=rf'^{name}\(send="now"\) calls DANA, so it can\'t run inside'):
+            ASKED_FOR[name](order, "now")
 
 
 class NowInATestCase(TestCase):
