@@ -179,7 +179,7 @@ class Summary:
     def _possible(self) -> Iterator[Act]:
         order = self.order
         for request in reversed(self.requests):
-            for name in (ActName.RETRY, ActName.STOP, ActName.REVIEW):
+            for name in _OF_REQUESTS:
                 if _WHY_NOT[name](request) is None:
                     yield Act(name, _label(name, order, request), request)
         for name in (ActName.RETRY, ActName.GIVE_BACK, ActName.SYNC, ActName.STOP, ActName.REVIEW, ActName.SETTLE):
