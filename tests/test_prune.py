@@ -22,7 +22,7 @@ from django_dana.models import ApiCall, CancelRequest, IdempotencyKey, Notificat
 from django_dana.services import privacy
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import DEFAULT_ACCOUNT, account_with, created_order, fresh, new_order
+from tests.factories import DEFAULT_ACCOUNT, account_with, created_order, fresh, new_order, statements
 from tests.notices import assert_answer, compact, headers, notice, send
 from tests.wire import Wire
 
@@ -205,6 +205,21 @@ def test_an_order_that_is_unsettled_while_its_batch_waits_is_kept(
     assert is_kept(order)
 
 
+def test_what_somebody_else_has_deleted_while_its_batch_waits_is_not_counted(clock: Clock) -> None:
+    Notification.objects.create(body="old", outcome="bad_signature")
+    clock.forward(days=91)
+
+    def arrive(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and "LIMIT 1000" in sql:
+            Notification.objects.filter(body="old").update(received_at=timezone.now())
+        return result
+
+    with connection.execute_wrapper(arrive):
+        assert prune() == said()
+    assert Notification.objects.exists()
+
+
 def test_notifications_without_an_order_are_deleted_when_old(clock: Clock) -> None:
     Notification.objects.create(body="old", outcome="bad_signature")
     told = Notification.objects.create(body="verified", verified=True, outcome="unknown_order")
@@ -236,6 +251,27 @@ def test_each_account_has_its_own_retention(clock: Clock, settings: Any) -> None
     clock.forward(days=23)
     prune()
     assert left() == (["long", "broken"], 1)
+
+
+def test_without_a_default_account_that_can_be_used_the_usual_retention_holds_for_rows_of_none(
+    clock: Clock, settings: Any
+) -> None:
+    settings.DANA = {
+        "default": {**DEFAULT_ACCOUNT, "MCC": ""},
+        "short": {**DEFAULT_ACCOUNT, "RETENTION": timedelta(days=7)},
+    }
+    Notification.objects.create(body="x", outcome="bad_signature")
+    clock.forward(days=89)
+    assert prune() == said()
+    clock.forward(days=2)
+    assert prune() == said(unmatched=1)
+
+
+def test_accounts_of_one_retention_are_gone_through_once(clock: Clock, settings: Any) -> None:
+    settings.DANA = account_with() | {"other": DEFAULT_ACCOUNT}
+    with statements() as sql:
+        prune()
+    assert len([text for text in sql if re.match(r"SELECT .django_dana_order.", text)]) == 1
 
 
 def test_without_a_setting_that_can_be_read_nothing_is_erased(clock: Clock, settings: Any) -> None:
@@ -391,6 +427,15 @@ def test_what_the_shop_holds_does_not_write_it_back(dana: Wire, clock: Clock) ->
     assert fresh(order).metadata == {"cart": 7}
 
 
+def test_the_order_is_locked_before_it_is_looked_at(clock: Clock) -> None:
+    order = settled_order()
+    with statements() as sql:
+        services.erase_personal_data(order)
+    first = next(text for text in sql if not text.startswith("SAVEPOINT"))
+    # on SQLite only a write locks
+    assert first.startswith("UPDATE") or "FOR UPDATE" in first
+
+
 def test_erasing_twice_is_fine(dana: Wire, clock: Clock) -> None:
     order = order_of_siti(dana)
     for _ in range(2):
@@ -461,15 +506,15 @@ def test_the_pages_of_what_was_erased_are_there(dana: Wire, clock: Clock, admin_
     assert "paid, as DANA says" in out.getvalue()
 
 
-def test_methods_of_many_orders_are_shortened_in_one_statement(clock: Clock) -> None:
-    orders = [settled_order(pay_option_details=[{**CARD, "transAmount": {"value": f"{n}.00"}}]) for n in range(20)]
+def test_methods_of_many_orders_are_shortened_in_one_statement_for_each_fifty(clock: Clock) -> None:
+    orders = [settled_order(pay_option_details=[{**CARD, "transAmount": {"value": f"{n}.00"}}]) for n in range(51)]
     clock.forward(days=91)
     with CaptureQueriesContext(connection) as queries:
         prune()
     assert [fresh(order).pay_option_details[0]["transAmount"]["value"] for order in orders] == [
-        f"{n}.00" for n in range(20)
+        f"{n}.00" for n in range(51)
     ]
-    assert len([query for query in queries if query["sql"].startswith("UPDATE")]) == 4
+    assert len([query for query in queries if query["sql"].startswith("UPDATE")]) == 5
     assert personal() == []
 
 

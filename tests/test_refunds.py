@@ -197,7 +197,8 @@ def test_what_is_not_settled_counts_as_given(dana: Wire, clock: Clock, code: str
     assert fresh(order).amount_left == PART
     with pytest.raises(ValidationError) as caught:
         services.refund_order(order, amount=Decimal("9000.00"))
-    assert list(caught.value.message_dict) == ["amount"]
+    assert caught.value.message_dict == {"amount": ["At most 6000.00 is left to refund."]}
+    assert [error.code for error in caught.value.error_dict["amount"]] == ["too_much"]
     assert services.refund_order(order).amount == PART
 
 

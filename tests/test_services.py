@@ -15,7 +15,7 @@ from celery import Celery
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import call_command
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.test import Client, TestCase
 from django.utils import timezone
 from kombu import Connection
@@ -25,7 +25,17 @@ from django_dana.models import ApiCall, CancelRequest, Order
 from tests import wire as w
 from tests.celery import app as celery_app
 from tests.conftest import Clock
-from tests.factories import NOW, account_with, change, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import (
+    NOW,
+    account_with,
+    change,
+    created_order,
+    fresh,
+    fresh_cancel,
+    new_order,
+    order_with,
+    paid_order,
+)
 from tests.notices import notify
 from tests.wire import CANCEL_PATH, CREATE_PATH, Wire
 
@@ -96,6 +106,22 @@ def test_cancel_now_inside_a_transaction_is_refused(dana: Wire) -> None:
     assert CancelRequest.objects.count() == 0
 
 
+ASKED_FOR: dict[str, Callable[[Order, Any], object]] = {
+    "create_order": lambda order, send: new_order(send=send),
+    "cancel_order": lambda order, send: services.cancel_order(order, send=send),
+    "refund_order": lambda order, send: services.refund_order(order, send=send),
+}
+
+
+@pytest.mark.parametrize("name", ASKED_FOR)
+def test_inside_a_transaction_it_is_left_to_the_workers_and_now_is_refused_by_name(name: str) -> None:
+    order = order_with(create_status="success", payment_status="paid", paid_at=NOW)
+    with transaction.atomic():
+        ASKED_FOR[name](order, "background")
+        with pytest.raises(RuntimeError, match=rf'^{name}\(send="now"\) calls DANA, so it can\'t run inside'):
+            ASKED_FOR[name](order, "now")
+
+
 class NowInATestCase(TestCase):
     """In a shop's own TestCase, which wraps each test in a transaction, send="now" works."""
 
@@ -135,9 +161,31 @@ def test_an_order_of_an_unknown_account_names_the_field(dana: Wire) -> None:
 
 def test_all_that_is_wrong_is_told_at_once(dana: Wire) -> None:
     with pytest.raises(ValidationError) as caught:
-        new_order(amount=Decimal(0), title="x" * 65, valid_up_to=timezone.now() - timedelta(1), currency="rupiah")
-    assert set(caught.value.message_dict) == {"amount", "title", "valid_up_to", "currency"}
+        new_order(
+            amount=Decimal(0),
+            title="x" * 65,
+            valid_up_to=timezone.now() - timedelta(1),
+            currency="rupiah",
+            shop_reference="x" * 65,
+        )
+    assert set(caught.value.message_dict) == {"amount", "title", "valid_up_to", "currency", "shop_reference"}
     assert Order.objects.count() == 0
+
+
+def test_the_shops_number_is_kept_and_is_empty_where_it_has_none(dana: Wire) -> None:
+    assert fresh(new_order(shop_reference="x" * 64)).shop_reference == "x" * 64
+    assert new_order().shop_reference == ""
+
+
+def test_what_the_database_refuses_for_another_reason_is_not_called_a_used_reference(
+    dana: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(order: Order) -> None:
+        raise IntegrityError("UNIQUE constraint failed: django_dana_order.public_id")
+
+    monkeypatch.setattr(Order, "save", refuse)
+    with pytest.raises(IntegrityError):
+        new_order()
 
 
 def test_the_body_is_what_is_sent(dana: Wire) -> None:
@@ -448,7 +496,7 @@ def test_retry_order_sends_the_same_bytes(dana: Wire) -> None:
     dana.play(w.code("4015400"), w.code("2005400"))
     order = new_order()
     tasks.create_order(order.pk)
-    services.retry_order(order)
+    assert services.retry_order(order).next_attempt_at is not None
     tasks.create_order(order.pk)
     assert fresh(order).create_status == "success"
     assert len(set(dana.bodies(CREATE_PATH))) == 1
@@ -530,6 +578,17 @@ def test_a_retry_by_hand_starts_at_once(dana: Wire, started: Started) -> None:
     request = services.cancel_order(order)
     tasks.cancel_order(request.pk)
     assert started(lambda: services.retry_cancel(fresh_cancel(request))) == [("cancel_order", request.pk)]
+
+
+def test_what_a_query_by_hand_changes_is_told_at_once(dana: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = created_order(dana)
+    dana.play(w.status("00"))
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr(tasks, "start", lambda task, pk: found.append((task.name.rpartition(".")[2], pk)))
+    assert services.sync_order(order).payment_status == "paid"
+    assert found == [("send_outbox", order.pk)]
+    services.sync_order(order, not_within=timedelta(minutes=1))
+    assert found == [("send_outbox", order.pk)], "DANA was not asked"
 
 
 def test_an_order_that_was_to_be_cancelled_is_not_created_again(dana: Wire) -> None:

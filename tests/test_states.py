@@ -12,10 +12,11 @@ from django_dana.models import ApiCall, CancelRequest, Order, OrderState
 from django_dana.protocol.payment_methods import PayOption
 from django_dana.services.states import in_state
 from tests import wire as w
-from tests.factories import new_order
+from tests.factories import new_order, order_with
 
 pytestmark = pytest.mark.django_db
 
+SHORTLY = timedelta(microseconds=1)
 UNKNOWN_END: dict[str, Any] = {"status": "aborted", "unfinished": None, "needs_attention": "end_unknown"}
 CANCELS: list[list[dict[str, Any]]] = [
     [],
@@ -28,21 +29,20 @@ CANCELS: list[list[dict[str, Any]]] = [
 OPTIONS = [[], [PayOption.ewallet("OVO", phone_number="081234567890")]]
 
 
-def orders_of_every_kind() -> list[Order]:
-    """Write an order for each combination of what its state is made of."""
+def orders_of_every_kind(attention: str) -> list[Order]:
+    """Write an order for each combination of what its state is made of beside the attention."""
     now = timezone.now()
     like = new_order()
     values = {field.attname: getattr(like, field.attname) for field in Order._meta.concrete_fields}
     kinds = product(
         Order.CreateStatus.values,
         Order.PaymentStatus.values,
-        ["", "conflict", "account"],
         [now - timedelta(hours=1), now + timedelta(hours=1)],
         [None, now],
         ["", w.PAGE],
     )
     rows = []
-    for number, (create, payment, attention, until, next_attempt, url) in enumerate(kinds):
+    for number, (create, payment, until, next_attempt, url) in enumerate(kinds):
         own = {
             "id": None,
             "public_id": uuid4(),
@@ -63,8 +63,9 @@ def orders_of_every_kind() -> list[Order]:
     return list(Order.objects.order_by("id"))
 
 
-def test_every_order_is_found_by_its_state_and_by_no_other() -> None:
-    orders = orders_of_every_kind()
+@pytest.mark.parametrize("attention", ["", "conflict", "account"])
+def test_every_order_is_found_by_its_state_and_by_no_other(attention: str) -> None:
+    orders = orders_of_every_kind(attention)
     late = timezone.now() + timedelta(days=1)
     cancels, calls = [], []
     for number, order in enumerate(orders):
@@ -88,6 +89,14 @@ def test_every_order_is_found_by_its_state_and_by_no_other() -> None:
     ApiCall.objects.bulk_create(calls)
     now = timezone.now()
     expected = {order.pk: order.state for order in Order.objects.with_state()}
-    assert set(expected.values()) == set(OrderState)
+    assert set(expected.values()) == ({OrderState.IN_REVIEW} if attention == "conflict" else set(OrderState))
     found = [(order.pk, state) for state in OrderState for order in in_state(Order.objects.all(), state, now)]
     assert sorted(found) == sorted(expected.items())
+
+
+def test_orders_are_found_by_the_state_that_they_have_at_that_moment() -> None:
+    order = order_with(create_status="success", payment_status="initiated", web_redirect_url=w.PAGE)
+    late = order.valid_up_to
+    for now, state in ((None, OrderState.PAYABLE), (late - SHORTLY, OrderState.PAYABLE), (late, OrderState.CONFIRMING)):
+        found = {each for each in OrderState if in_state(Order.objects.all(), each, now).exists()}
+        assert found == {state}, now

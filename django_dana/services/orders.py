@@ -214,7 +214,7 @@ def _request_body(order: Order, account: Account, details: Mapping[str, Any]) ->
 def _insert(order: Order) -> None:
     try:
         with transaction.atomic():
-            order.save(force_insert=True)
+            order.save()
     except IntegrityError:
         taken = Order.objects.filter(
             merchant_id=order.merchant_id, partner_reference_no=order.partner_reference_no

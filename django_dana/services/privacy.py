@@ -76,7 +76,7 @@ def erase_personal_data(order: Order) -> None:
     order.refresh_from_db()
 
 
-def prune(*, batch_size: int = 1000, dry_run: bool = False, progress: Progress | None = None) -> Pruned:
+def prune(*, batch_size: int, dry_run: bool, progress: Progress) -> Pruned:
     """Erase the personal data of orders that are settled since RETENTION, and delete messages as old without an order.
 
     Args:
@@ -89,7 +89,7 @@ def prune(*, batch_size: int = 1000, dry_run: bool = False, progress: Progress |
         ImproperlyConfigured: the DANA setting can't be read, so nobody knows what RETENTION is.
     """
     now, pruned = timezone.now(), Pruned()
-    batches = _Batches(batch_size, progress or Progress())
+    batches = _Batches(batch_size, progress)
     for retention, of_accounts in _retentions():
         before = now - retention
         _prune_orders(settled_orders(before).filter(of_accounts), before, batches, pruned, dry_run=dry_run)

@@ -123,7 +123,7 @@ class Summary:
         self.sentence = self._standing.sentence
         self.advice = self._standing.advice
         self.needs_attention = bool(order.needs_attention or self._standing.is_alarm) or any(
-            row.needs_attention and (row.unfinished or _did_not_happen(order, row)) for row in requests
+            row.needs_attention and (row.unfinished or _can_still_be_cancelled(order)) for row in requests
         )
         self.is_under_way = order.create_status == Order.CreateStatus.NEW or any(
             row.unfinished and row.status != "failed" and not row.needs_attention for row in requests
@@ -179,7 +179,7 @@ class Summary:
     def _possible(self) -> Iterator[Act]:
         order = self.order
         for request in reversed(self.requests):
-            for name in (ActName.RETRY, ActName.STOP, ActName.REVIEW):
+            for name in _OF_REQUESTS:
                 if _WHY_NOT[name](request) is None:
                     yield Act(name, _label(name, order, request), request)
         for name in (ActName.RETRY, ActName.GIVE_BACK, ActName.SYNC, ActName.STOP, ActName.REVIEW, ActName.SETTLE):
@@ -221,11 +221,6 @@ def money_of(order: Order) -> Money:
 # -- what may be done -----------------------------------------------------------------------------------------------
 
 
-def _is_refused_for_now(row: Request) -> bool:
-    """Whether DANA refused it and it is tried again."""
-    return bool(row.unfinished) and row.status == "failed"
-
-
 def _may_be_repeated(row: Order | Request) -> bool:
     """Whether sending the same again promises anything: something outside of it can be mended, or is not known."""
     rule = row.rule
@@ -247,7 +242,8 @@ def why_not_review(row: Order | Request) -> Any:
     if isinstance(row, Order) and row.needs_attention not in _FROM_REQUESTS:
         waits = row.needs_attention == Order.Attention.CONFLICT
     else:
-        waits = any(cancel_request.is_end_unknown for cancel_request in order.cancel_requests.all())
+        requests = (*order.cancel_requests.all(), *order.refund_requests.all())
+        waits = any(request.is_end_unknown for request in requests)
     if waits and order.next_sync_at is not None:
         return _("DANA is being asked about this order. Wait for its answer.")
     return None
@@ -360,7 +356,7 @@ def _of_running(order: Order, requests: list[Request]) -> _Standing | None:
     if running is None:
         return None
     is_paid = order.paid_at is not None
-    if _is_refused_for_now(running):
+    if running.status == "failed":
         return _Standing(
             code="refund_refused_for_now",
             badge=_("refund refused for now") if is_paid else _("cancel refused for now"),
@@ -412,8 +408,8 @@ def _is_given_up(row: Request) -> bool:
 
 def _of_what_did_not_happen(order: Order, requests: list[Request]) -> _Standing | None:
     """A request that did not happen, until a person closes it."""
-    undone = _latest(row for row in requests if _did_not_happen(order, row))
-    if undone is None:
+    undone = _latest(row for row in requests if row.needs_attention)
+    if undone is None or not _can_still_be_cancelled(order):
         return None
     is_paid = order.paid_at is not None
     outcome = (
@@ -433,18 +429,13 @@ def _of_what_did_not_happen(order: Order, requests: list[Request]) -> _Standing 
     )
 
 
-def _did_not_happen(order: Order, row: Request) -> bool:
-    return bool(row.needs_attention) and not row.unfinished and _can_still_be_cancelled(order)
-
-
 def _can_still_be_cancelled(order: Order) -> bool:
     return order.is_open or order.payment_status == Order.PaymentStatus.PAID
 
 
 def _of_attention(order: Order) -> _Standing:
-    attention = order.needs_attention
-    badge, propose = _ATTENTION.get(attention, (order.get_needs_attention_display(), (ActName.SYNC, ActName.REVIEW)))
-    return _Standing(code=attention, badge=badge, tone=Tone.BAD, sentence=order.next_step, propose=propose)
+    badge, propose = _ATTENTION[order.needs_attention]
+    return _Standing(code=order.needs_attention, badge=badge, tone=Tone.BAD, sentence=order.next_step, propose=propose)
 
 
 _ATTENTION: Final[dict[str, tuple["_StrOrPromise", tuple[ActName, ...]]]] = {
@@ -580,14 +571,10 @@ def _asked_for(row: Request, outcome: str) -> str:
         "reason": row.reason,
         "outcome": outcome,
     }
-    if _is_refund(row):
+    if row.order.paid_at is not None:
         if row.reason:
             return gettext("Refund of %(amount)s asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
         return gettext("Refund of %(amount)s asked for by %(who)s, %(when)s. %(outcome)s") % facts
     if row.reason:
         return gettext("Cancel asked for by %(who)s, %(when)s (“%(reason)s”). %(outcome)s") % facts
     return gettext("Cancel asked for by %(who)s, %(when)s. %(outcome)s") % facts
-
-
-def _is_refund(row: Request) -> bool:
-    return isinstance(row, RefundRequest) or row.order.paid_at is not None
