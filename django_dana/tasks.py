@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -102,8 +103,7 @@ def _has_broker(app: Celery) -> bool:
 def create_order(order_id: int) -> None:
     """Make the create call that is due for this order."""
     called = gateway.attempt_create(order_id)
-    _follow_up(order_id)
-    _start_again(create_order, Order.objects.all(), order_id, called=called)
+    _follow_up(create_order, Order.objects.all(), order_id, called=called)
 
 
 @shared_task(ignore_result=True, acks_late=True)
@@ -216,26 +216,31 @@ def paid_sample() -> QuerySet[Order]:
 
 def _attempt(kind: type[OrderRequest], pk: int) -> None:
     called = gateway.attempt(kind, pk)
-    requests = kind._default_manager.all()
-    _follow_up(requests.defer("request_body").get(pk=pk).order_id)
-    _start_again(OF_REQUEST[kind], requests, pk, called=called)
+    _follow_up(OF_REQUEST[kind], kind._default_manager.all(), pk, called=called)
 
 
-def _follow_up(order_id: int) -> None:
-    """After a call: ask DANA at once where the answer demands it, and tell the shop."""
-    if Order.objects.sync_due(timezone.now()).filter(pk=order_id).exists():
+def _follow_up(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> None:
+    """After a call: ask DANA at once where the answer demands it, tell the shop, wake up for the next attempt."""
+    order_id, next_sync_at, next_attempt_at = _schedule(rows, pk)
+    if next_sync_at is not None and next_sync_at <= timezone.now():
         gateway.sync(order_id)
+        _, _, next_attempt_at = _schedule(rows, pk)
     outbox.send_due(order_id)
+    # only after a call: where another worker holds the order, starting at once would go round in circles
+    if called and next_attempt_at is not None:
+        _start_again(task, pk, next_attempt_at)
 
 
-def _start_again(task: Any, rows: QuerySet[Any], pk: int, *, called: bool) -> None:
-    """Wake up for the next attempt of a series; what is later is the sweep's.
+def _schedule(rows: QuerySet[Any], pk: int) -> tuple[int, datetime | None, datetime | None]:
+    """Return the order that a row is about or is, when DANA is asked about it, and when the row's next call is due."""
+    order = "" if rows.model is Order else "order__"
+    found: tuple[int, datetime | None, datetime | None]
+    found = rows.values_list(f"{order}pk", f"{order}next_sync_at", "next_attempt_at").get(pk=pk)
+    return found
 
-    Only after a call: where another worker holds the order, starting at once would go round in circles.
-    """
-    due = rows.values_list("next_attempt_at", flat=True).get(pk=pk)
-    if due is None or not called:
-        return
+
+def _start_again(task: Any, pk: int, due: datetime) -> None:
+    """Wake up for the next attempt of a series; what is later is the sweep's."""
     seconds = (due - timezone.now()).total_seconds()
     if seconds <= timing.LONGEST_COUNTDOWN:
         start(task, pk, countdown=max(seconds, 0.0))

@@ -59,7 +59,7 @@ def test_a_circle_is_found(tmp_path: Path) -> None:
         TopologicalSorter(dependencies(package)).prepare()
 
 
-IMPORTED_WHERE_THEY_ARE_USED = ("celery", "requests", "cryptography", "rest_framework")
+IMPORTED_WHERE_THEY_ARE_USED = ("celery", "requests", "urllib3", "cryptography", "rest_framework")
 
 START_DJANGO = """
 import sys

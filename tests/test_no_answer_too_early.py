@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from django_dana import conf, gateway, services, tasks
+from django_dana import conf, gateway, outbox, services, tasks
 from django_dana.models import CancelRequest, Order
 from django_dana.protocol.messages import StatusReport
 from django_dana.transitions import locked_order, payments
@@ -621,7 +621,7 @@ def test_a_wake_up_that_is_due_already_is_sent_at_once(
     started: list[tuple[str, float]] = []
     monkeypatch.setattr(tasks, "start", lambda task, pk, *, countdown=0.0: started.append((task.name, countdown)))
     # the delay is over before the task looks at it
-    monkeypatch.setattr(tasks, "_follow_up", lambda order_id: clock.forward(seconds=1))
+    monkeypatch.setattr(outbox, "send_due", lambda order_id: clock.forward(seconds=1))
     dana.play(w.hang_up)
     tasks.create_order(new_order().pk)
     assert started[-1] == ("django_dana.tasks.create_order", 0.0)

@@ -36,8 +36,9 @@ RECORD: Reasons = [
     ("UPDATE apicall", "how the call ended"),
 ]
 TELLING: Reasons = [
-    ("SELECT outboxevent", "what is due, with all that its receivers are given"),
+    ("SELECT outboxevent", "what is due"),
     ("UPDATE outboxevent", "the attempt, noted before it is made"),
+    ("SELECT order", "what its receivers are given"),
     ("DELETE outboxevent", "every receiver has returned"),
     ("SELECT outboxevent", "whether more is due by now"),
 ]
@@ -94,10 +95,9 @@ def test_a_create_task(dana: Wire) -> None:
     with statements() as sql:
         tasks.create_order(order.pk)
     more: Reasons = [
-        ("SELECT order", "whether the answer wants DANA to be asked at once"),
+        ("SELECT order", "whether the answer wants DANA to be asked at once, and when the next attempt is due"),
         ("SELECT outboxevent", "what the shop is to be told"),
         ("DELETE outboxevent", "nobody listens here, so there is no attempt to note"),
-        ("SELECT order", "when the next attempt is due"),
     ]
     assert kinds(sql) == expected([*CREATE_ATTEMPT, *more])
 

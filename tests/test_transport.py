@@ -3,19 +3,31 @@
 import gzip
 import pickle
 import socket
+import ssl
 import time
 import traceback
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from django_dana.client import transport as transport_module
 from django_dana.client.transport import MAX_REPLY_BYTES, RawReply, Transport, _HTTPConnection
 from django_dana.exceptions import NoReply, UnexpectedReply
+from django_dana.protocol import signing
 from django_dana.protocol.secret import Secret
+from tests import keys
 from tests import wire as w
 from tests.wire import Act, Wire
 
@@ -111,6 +123,19 @@ def test_a_connection_that_is_gone_after_sending_is_no_reply(wire: Wire, monkeyp
         post(wire)
 
 
+@pytest.mark.parametrize("url", ["{}/x", "ftp://{}/x", "http:///x"])
+def test_nothing_is_sent_to_what_is_no_address(wire: Wire, url: str) -> None:
+    with pytest.raises(NoReply):
+        Transport(proxy=None).post(url.format(wire.url.removeprefix("http://")), BODY, {}, timeout=TIMEOUT)
+    assert wire.connections == 0
+
+
+def test_nothing_is_sent_with_what_is_no_header(wire: Wire) -> None:
+    with pytest.raises(NoReply):
+        Transport(proxy=None).post(wire.url + "/x", BODY, {"X-PARTNER-ID": "a\r\nX-More: b"}, timeout=TIMEOUT)
+    assert wire.heard == []
+
+
 def test_an_unknown_host_is_no_reply() -> None:
     with pytest.raises(NoReply):
         Transport(proxy=None).post("http://no-such-host.invalid/x", BODY, {}, timeout=TIMEOUT)
@@ -123,6 +148,41 @@ def test_a_server_that_never_finishes_tls_is_no_reply(wire: Wire) -> None:
         with pytest.raises(NoReply):
             Transport(proxy=None).post(url, BODY, {}, timeout=TIMEOUT)
     assert time.monotonic() - started < TIMEOUT + 2
+
+
+def test_a_server_whose_certificate_nobody_vouches_for_is_no_reply(tmp_path: Path) -> None:
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(self_signed_certificate(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
+        thread = Thread(target=shake_hands, args=(server, listener))
+        thread.start()
+        with pytest.raises(NoReply, match="CERTIFICATE_VERIFY_FAILED"):
+            Transport(proxy=None).post(url, BODY, {}, timeout=5)
+        thread.join()
+
+
+def self_signed_certificate(folder: Path) -> Path:
+    """Write the certificate of 127.0.0.1, and its key, to a file."""
+    key = signing.load_private_key(keys.SHOP_PRIVATE_KEY)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
+
+
+def shake_hands(context: ssl.SSLContext, listener: socket.socket) -> None:
+    accepted, _ = listener.accept()
+    with accepted, suppress(ssl.SSLError):
+        context.wrap_socket(accepted, server_side=True)
 
 
 def test_a_reply_of_ten_megabytes_is_cut_off(wire: Wire) -> None:

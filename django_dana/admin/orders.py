@@ -26,7 +26,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_dana import services
-from django_dana.admin import bulk, filters, giving_back, order_requests, overview
+from django_dana.admin import bulk, filters, giving_back, order_requests
 from django_dana.admin.base import (
     CHANGE_PERMISSION,
     REFRESH_AFTER,
@@ -362,6 +362,9 @@ class OrderAdmin(ReadOnlyAdmin):
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         """Show how it goes."""
+        # its charts come with the first look at them, and not when Django starts
+        from django_dana.admin import overview
+
         if not self.has_view_permission(request):
             raise PermissionDenied
         chosen = request.GET.get("days", "")

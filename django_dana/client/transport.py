@@ -1,6 +1,6 @@
 """One bounded HTTP exchange: a signed-for request out, a whole reply back, or :class:`NoReply`.
 
-The time-out of ``requests`` counts each read by itself, so a server that drips one byte a second outlives it. Here
+The time-out of urllib3 counts each read by itself, so a server that drips one byte a second outlives it. Here
 one deadline covers everything on the connection's own socket, from connect to the last byte. Looking up the
 host's name is the resolver's time and is not covered.
 """
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-import requests
+import certifi
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
@@ -31,14 +31,11 @@ if TYPE_CHECKING:
 
 MAX_REPLY_BYTES: Final = 256 * 1024
 
-# UnicodeError: a label of the host's name that no name server can be asked for.
-_NO_REPLY: Final = (
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-    UnicodeError,
-)
+# ValueError: what is no address or no header, and a label of the host's name that no name server can be asked for.
+_NO_REPLY: Final = (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
+
+# The reply is read here, under the deadline.
+_ONCE: Final[Any] = {"retries": False, "redirect": False, "preload_content": False, "decode_content": False}
 
 _deadline: ContextVar[float] = ContextVar("deadline")
 
@@ -56,10 +53,12 @@ class Transport:
     """Keeps connections to one host alive. Safe in threads; not to be carried over a fork."""
 
     def __init__(self, *, proxy: Secret | str | None) -> None:
-        address, authorization = _without_password(Secret(proxy)) if proxy else (None, None)
-        self._proxies = {"http": address, "https": address} if address else {}
-        # without a session, which would read proxies and netrc of the environment, keep cookies and follow redirects
-        self._adapter = _DeadlineAdapter(authorization)
+        self._proxy = Secret(proxy) if proxy else None
+
+    @cached_property
+    def _pools(self) -> urllib3.PoolManager:
+        # made with the first call, where what is wrong with the proxy's address is an error like any other
+        return _pools(self._proxy)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str], *, timeout: float) -> RawReply:
         """Send exactly these bytes, once, and return the whole reply.
@@ -70,27 +69,28 @@ class Transport:
             NoReply: no whole reply came within the time-out.
             UnexpectedReply: the reply is longer than MAX_REPLY_BYTES, or encoded.
         """
-        request = requests.PreparedRequest()
+        if "://" not in url:
+            # urllib3 would take it for http
+            raise NoReply("the address has no scheme")
         try:
-            request.prepare(method="POST", url=url, headers=headers, data=body)
             with (
                 _deadline_in(timeout),
-                self._adapter.send(request, stream=True, timeout=timeout, proxies=self._proxies) as response,
+                self._pools.urlopen("POST", url, body=body, headers=headers, timeout=timeout, **_ONCE) as response,
             ):
                 if encoding := response.headers.get("Content-Encoding"):
                     # we ask for none, and a few bytes of one can become any number
-                    raise UnexpectedReply(f"reply with Content-Encoding {encoding[:20]!r}", response.status_code)
-                content = _read(response.raw)
+                    raise UnexpectedReply(f"reply with Content-Encoding {encoding[:20]!r}", response.status)
+                content = _read(response)
         except _NO_REPLY as error:
             # not from the error: the variables of its frames hold the headers for the proxy
             raise NoReply(_reason(error)) from None
         except BaseException as error:  # noqa: BLE001  it is raised again
             # a worker's time limit, for one, may end it anywhere, and its frames hold them as well
-            raise error.with_traceback(None) if self._proxies else error from None
+            raise error.with_traceback(None) if self._proxy else error from None
         if len(content) > MAX_REPLY_BYTES:
             text = content[:MAX_REPLY_BYTES].decode("utf-8", "replace")
-            raise UnexpectedReply(f"reply longer than {MAX_REPLY_BYTES} bytes", response.status_code, text)
-        return RawReply(response.status_code, content, response.headers)
+            raise UnexpectedReply(f"reply longer than {MAX_REPLY_BYTES} bytes", response.status, text)
+        return RawReply(response.status, content, response.headers)
 
 
 def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
@@ -102,19 +102,6 @@ def _read(raw: urllib3.BaseHTTPResponse) -> bytes:
             break
         content += chunk
     return bytes(content)
-
-
-def _without_password(proxy: Secret) -> tuple[str, Secret | None]:
-    """Return the address of a proxy without user and password, and the header that has them.
-
-    Left in the address, they would be in the text of errors about it. Nothing is parsed here that may be refused.
-    """
-    scheme, separator, rest = proxy.reveal().partition("://")
-    user, _, host = (rest if separator else scheme).rpartition("@")
-    address = f"{scheme}{separator}{host}" if separator else host
-    if not user:
-        return address, None
-    return address, Secret("Basic " + base64.b64encode(unquote(user).encode("utf-8", "replace")).decode("ascii"))
 
 
 def _reason(error: BaseException) -> str:
@@ -222,23 +209,28 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-class _DeadlineAdapter(HTTPAdapter):
-    def __init__(self, authorization: Secret | None) -> None:
-        self._authorization = authorization
-        super().__init__()
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        return {"Proxy-Authorization": self._authorization.reveal()} if self._authorization else {}
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        _use_deadline(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(*args, **kwargs)
-        _use_deadline(manager)
-        return manager
+def _pools(proxy: Secret | None) -> urllib3.PoolManager:
+    # certificates that a slim image may lack; a connection for each of so many threads
+    options: Any = {"ca_certs": certifi.where(), "cert_reqs": "CERT_REQUIRED", "maxsize": 10}
+    pools = _proxied(*_without_password(proxy), options) if proxy else urllib3.PoolManager(**options)
+    pools.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    return pools
 
 
-def _use_deadline(manager: urllib3.PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+def _proxied(address: str, authorization: Secret | None, options: Any) -> urllib3.ProxyManager:
+    if authorization is None:
+        return urllib3.ProxyManager(address, **options)
+    return urllib3.ProxyManager(address, proxy_headers={"Proxy-Authorization": authorization.reveal()}, **options)
+
+
+def _without_password(proxy: Secret) -> tuple[str, Secret | None]:
+    """Return the address of a proxy without user and password, and the header that has them.
+
+    Left in the address, they would be in the text of errors about it. Nothing is parsed here that may be refused.
+    """
+    scheme, separator, rest = proxy.reveal().partition("://")
+    user, _, host = (rest if separator else scheme).rpartition("@")
+    address = f"{scheme if separator else 'http'}://{host}"
+    if not user:
+        return address, None
+    return address, Secret("Basic " + base64.b64encode(unquote(user).encode("utf-8", "replace")).decode("ascii"))

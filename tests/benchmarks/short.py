@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import requests
+from celery import shared_task
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -29,7 +30,7 @@ from django_dana.protocol import notation, operations, signing
 from tests import keys
 from tests import wire as wires
 from tests.benchmarks.measuring import Line, in_turns
-from tests.factories import new_order
+from tests.factories import new_order, order_with
 from tests.notices import PATH, compact, headers, notice
 from tests.wire import CREATE_PATH, Wire
 
@@ -37,7 +38,7 @@ from tests.wire import CREATE_PATH, Wire
 def measure(wire: Wire) -> Iterator[Line]:
     """Measure the short paths."""
     wire.play(wires.code("2005400"))
-    yield _notification()
+    yield from _notifications()
     yield _create_attempt(wire)
     yield _client(wire)
     yield _create_order()
@@ -47,12 +48,17 @@ def measure(wire: Wire) -> Iterator[Line]:
 # -- a notification ---------------------------------------------------------------------------------------------------
 
 
+@shared_task(ignore_result=True)
+def deliver(order_id: int) -> None:
+    """What a shop does once it is paid."""
+
+
 @csrf_exempt
-def notification_by_hand(request: HttpRequest) -> HttpResponse:
-    """Verify, insert, lock, update, answer."""
+def notification_by_hand(request: HttpRequest, *, wakes_worker: bool = False) -> HttpResponse:
+    """Verify, insert, lock, update, answer; have the shop told by a worker, if it is to be told."""
     sent, body = request.headers, request.body
     key = signing.load_public_key(keys.DANA_PUBLIC_KEY)
-    signing.verify(key, sent["X-Signature"], method="POST", path="/hand", body=body, timestamp=sent["X-Timestamp"])
+    signing.verify(key, sent["X-Signature"], method="POST", path=request.path, body=body, timestamp=sent["X-Timestamp"])
     message = json.loads(body)
     Notification.objects.create(body=body.decode(), verified=True)
     with transaction.atomic():
@@ -62,10 +68,12 @@ def notification_by_hand(request: HttpRequest) -> HttpResponse:
         if message["latestTransactionStatus"] == "00" and order.payment_status != Order.PaymentStatus.PAID:
             order.payment_status, order.paid_at = Order.PaymentStatus.PAID, timezone.now()
             order.save(update_fields=["payment_status", "paid_at", "updated_at"])
+            if wakes_worker:
+                transaction.on_commit(partial(deliver.delay, order.pk))
     return JsonResponse({"responseCode": "2005600", "responseMessage": "Successful"})
 
 
-def _notification() -> Line:
+def _notifications() -> Iterator[Line]:
     client = Client()
 
     def posts(path: str) -> Callable[[], Any]:
@@ -79,16 +87,22 @@ def _notification() -> Line:
 
         return post
 
-    return Line(
-        name="a notification: verified, kept, applied, answered",
-        floor_name="a view by hand: verify, insert, lock, update",
-        goal=1.5,
-        figures=in_turns(posts(PATH), posts("/hand"), clock=time.thread_time),
-    )
+    for path, floor, goal in (
+        ("/hand", "a view by hand: verify, insert, lock, update", 1.5),
+        ("/hand-waking", "the same view, which also wakes a worker", None),
+    ):
+        yield Line(
+            name="a notification: verified, kept, applied, answered",
+            floor_name=floor,
+            goal=goal,
+            figures=in_turns(posts(PATH), posts(path), clock=time.thread_time),
+        )
 
 
 def _message(path: str) -> tuple[bytes, dict[str, str]]:
-    body = compact(notice(new_order()))
+    # as it is once the buyer can pay
+    order = order_with(create_status="success", payment_status="initiated", next_attempt_at=None, reference_no="D-1")
+    body = compact(notice(order))
     return body, headers(body, path=path)
 
 

@@ -14,6 +14,7 @@ from tests.factories import account_with
 
 urlpatterns = [
     path("hand", short.notification_by_hand),
+    path("hand-waking", short.notification_by_hand, {"wakes_worker": True}),
     path("forged", forged.refusal_by_hand),
     path("", include("tests.urls")),
 ]

@@ -2,23 +2,27 @@
 
 import json
 import os
+import sys
 
 import django
 import requests
 from celery import Celery
+from celery.signals import task_prerun
 from django.conf import settings
 
 django.setup()
 
-from django.db import connection  # noqa: E402
+from django.db import close_old_connections, connection  # noqa: E402
 
 from django_dana.protocol import signing  # noqa: E402  the apps must be ready first
 from tests import keys  # noqa: E402
 from tests.benchmarks import short  # noqa: E402
 
 settings.DANA["default"] |= json.loads(os.environ["TEST_DANA_OPTIONS"])
-# else each task connects anew, which takes longer than its work
+# else Celery ends the connection after each task, and connecting takes longer than the work
 connection.settings_dict["CONN_MAX_AGE"] = 60
+settings.CELERY_DB_REUSE_MAX = sys.maxsize
+task_prerun.connect(close_old_connections)
 
 app = Celery("tests.benchmarks")
 app.config_from_object("django.conf:settings", namespace="CELERY")
