@@ -280,9 +280,10 @@ def test_who_looks_at_an_order_ends_the_queries_where_nothing_is_in_doubt(clock:
 def test_only_danas_answer_may_end_what_it_is_being_asked_about(
     clock: Clock,
     attention: str,
-    is_asked: bool,
     end: str,
-    waits: bool,  # noqa: FBT001
+    *,
+    is_asked: bool,
+    waits: bool,
 ) -> None:
     order = taken(needs_attention=attention, next_sync_at=timezone.now() if is_asked else None)
     cancel_request = cancel_of(order, status="aborted", unfinished=None, needs_attention=end)
