@@ -6,12 +6,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.handlers.asgi import ASGIRequest
 from django.db import IntegrityError, OperationalError, connection
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils import timezone
@@ -28,7 +29,7 @@ from django_dana.services import notifications, verification
 from django_dana.transitions import payments
 from django_dana.uat import runner
 from django_dana.webhook import answers
-from django_dana.webhook.views import MAX_BODY_BYTES, NotificationView
+from django_dana.webhook.views import MAX_BODY_BYTES, NotificationView, _read
 from tests import keys
 from tests import wire as w
 from tests.conftest import Clock
@@ -1172,3 +1173,36 @@ def test_the_answer_is_json_whatever_is_accepted(client: Client, order: Order) -
     body = compact(notice(order))
     response = client.post(PATH, body, content_type="application/json", headers={**headers(body), "Accept": "text/xml"})
     assert response["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "asked_for"),
+    [
+        pytest.param([b"abc", b"de"], [5, 2], id="as much as may be kept"),
+        pytest.param([b"abc", b""], [5, 2], id="less"),
+        pytest.param([b"abcde"], [5], id="in one piece"),
+    ],
+)
+def test_a_body_is_read_no_further_than_its_limit(pieces: list[bytes], asked_for: list[int]) -> None:
+    sizes: list[int] = []
+    coming = iter(pieces)
+
+    class Request:
+        def read(self, size: int) -> bytes:
+            sizes.append(size)
+            return next(coming)
+
+    assert _read(cast(HttpRequest, Request()), 5) == b"".join(pieces)
+    assert sizes == asked_for
+
+
+def test_a_message_that_can_not_be_taken_is_one_error_a_minute(
+    client: Client, order: Order, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> NoReturn:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(notifications, "receive", fail)
+    for _ in range(2):
+        assert_answer(notify(client, order), "5005601", 500)
+    assert caplog.messages == ["A notification was not taken (ZeroDivisionError)"]

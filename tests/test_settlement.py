@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
-from django_dana import services
+from django_dana import background, services
 from django_dana.models import CancelRequest, Notification, Order, RefundRequest
 from django_dana.services import settlement, unapplied
 from tests.factories import fresh, new_order, order_with
@@ -147,10 +147,13 @@ def test_a_message_is_not_about_an_order_that_was_never_sent() -> None:
     assert (kept.order, kept.reviewed_at) == (None, None)
 
 
-def test_a_message_that_is_matched_is_reviewed_and_dana_is_asked() -> None:
+def test_a_message_that_is_matched_is_reviewed_and_dana_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, order = message(), order_with(create_status="success", payment_status="initiated")
     kept.save()
+    followed_up: list[Order] = []
+    monkeypatch.setattr(background, "start_follow_up", followed_up.append)
     services.match_to_order(kept, order)
+    assert followed_up == [order]
     kept.refresh_from_db()
     assert kept.order == order
     assert kept.reviewed_at is not None
