@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
 from django_dana import background, services
-from django_dana.models import CancelRequest, Notification, Order, RefundRequest
+from django_dana.models import ApiCall, CancelRequest, Notification, Order, RefundRequest
 from django_dana.services import settlement, unapplied
 from tests.factories import fresh, new_order, order_with
 
@@ -170,3 +170,15 @@ def test_a_message_whose_signature_does_not_fit_changes_nothing() -> None:
         services.apply_again(kept)
     kept.refresh_from_db()
     assert kept.outcome == "unknown_order"
+
+
+# -- a cancel ---------------------------------------------------------------------------------------------------------
+
+
+def test_once_a_cancel_is_asked_for_the_create_is_not_sent_again() -> None:
+    now = timezone.now()
+    order = order_with(create_status="pending", attempts=1, next_attempt_at=now)
+    ApiCall.objects.create(order=order, operation="create", external_id="1", started_at=now, rule_code="no_reply")
+    services.cancel_order(order)
+    assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("pending", None)
+    assert fresh(order).revision > order.revision
