@@ -167,8 +167,13 @@ def test_all_that_is_wrong_is_told_at_once(dana: Wire) -> None:
             valid_up_to=timezone.now() - timedelta(1),
             currency="rupiah",
             shop_reference="x" * 65,
+            sub_merchant_id="x" * 33,
+            external_store_id="x" * 65,
         )
-    assert set(caught.value.message_dict) == {"amount", "title", "valid_up_to", "currency", "shop_reference"}
+    assert set(caught.value.message_dict) == {
+        *("amount", "title", "valid_up_to", "currency"),
+        *("shop_reference", "sub_merchant_id", "external_store_id"),
+    }
     assert Order.objects.count() == 0
 
 
