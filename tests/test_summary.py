@@ -93,10 +93,9 @@ DANA refused this order.
 → Send the order again | Ask DANA now
 
 [create: stopped before it was sent]
-refused | bad | refused by DANA
+refused | bad | not sent
 This order was stopped before it was sent to DANA. For another try, create a new one.
 Ask DANA now
-asks for: Send the order again
 
 [create: done]
 initiated | wait | waiting for the buyer

@@ -502,6 +502,8 @@ def _of_create(order: Order) -> _Standing:
     status = order.create_status
     if status == Order.CreateStatus.FAILED:
         is_tried_again = order.next_attempt_at is not None
+        if not order.attempts and not order.rule_code:
+            return _Standing(code="refused", badge=_("not sent"), tone=Tone.BAD, sentence=order.next_step)
         badge = _("refused for now") if is_tried_again else _("refused by DANA")
         code = "refused_for_now" if is_tried_again else "refused"
         propose = (ActName.RETRY,) if _may_be_repeated(order) else ()
