@@ -280,7 +280,7 @@ def test_who_looks_at_an_order_ends_the_queries_where_nothing_is_in_doubt(clock:
 def test_only_danas_answer_may_end_what_it_is_being_asked_about(
     clock: Clock,
     attention: str,
-    is_asked: bool,
+    is_asked: bool,  # noqa: FBT001
     end: str,
     waits: bool,  # noqa: FBT001
 ) -> None:
