@@ -109,6 +109,15 @@ def test_a_cancel_that_is_done_tells_when(dana: Wire, clock: Clock) -> None:
     assert (cancel_request.status, cancel_request.cancel_time, cancel_request.unfinished) == ("success", None, None)
 
 
+def test_a_cancel_that_is_done_proves_that_dana_had_the_order(dana: Wire, clock: Clock, told: list[str]) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    cancelled(dana, order, w.code("2005700"))
+    assert (fresh(order).create_status, fresh(order).payment_status) == ("success", "cancelled")
+    assert told == ["order_created", "order_cancelled"]
+
+
 # -- an order that DANA does not know ---------------------------------------------------------------------------------
 
 

@@ -206,6 +206,21 @@ def test_the_last_of_a_cancel_and_a_refund_says_how_long(clock: Clock) -> None:
     assert ended(order, last + A_WEEK).next_sync_at is None
 
 
+def test_the_last_of_several_refunds_says_how_long(clock: Clock) -> None:
+    order = taken(payment_status="paid")
+    last = timezone.now()
+    call_of(refund_of(order, status="failed", unfinished=False), started_at=last - A_DAY)
+    call_of(refund_of(order, status="failed", unfinished=False), started_at=last)
+    now = last + A_WEEK - A_MOMENT
+    assert ended(order, now).next_sync_at == now + A_DAY
+
+
+def test_a_refund_refused_for_now_is_not_watched_while_it_goes_on(clock: Clock) -> None:
+    order = taken(payment_status="paid")
+    call_of(refund_of(order, status="failed", unfinished=True), started_at=timezone.now())
+    assert ended(order, timezone.now()).next_sync_at is None
+
+
 # -- an account that can't be used ------------------------------------------------------------------------------------
 
 
