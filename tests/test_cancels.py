@@ -109,6 +109,15 @@ def test_a_cancel_that_is_done_tells_when(dana: Wire, clock: Clock) -> None:
     assert (cancel_request.status, cancel_request.cancel_time, cancel_request.unfinished) == ("success", None, None)
 
 
+def test_a_cancel_that_is_done_proves_that_dana_had_the_order(dana: Wire, clock: Clock, told: list[str]) -> None:
+    dana.play(w.code("5005401"))
+    order = new_order()
+    tasks.create_order(order.pk)
+    cancelled(dana, order, w.code("2005700"))
+    assert (fresh(order).create_status, fresh(order).payment_status) == ("success", "cancelled")
+    assert told == ["order_created", "order_cancelled"]
+
+
 # -- an order that DANA does not know ---------------------------------------------------------------------------------
 
 
@@ -211,6 +220,7 @@ def test_a_cancel_sent_again_by_hand_has_a_time_of_its_own_and_needs_nobody(
     dana: Wire, clock: Clock, told: list[str]
 ) -> None:
     cancel_request = given_up(dana, clock, paid_order(dana))
+    assert told[-1] == "cancel_aborted"
     clock.forward(days=2)
     again = services.retry_cancel(cancel_request)
     assert (again.status, again.needs_attention, again.unfinished) == ("new", "", True)
@@ -298,6 +308,8 @@ def test_a_cancel_refused_for_now_of_an_order_that_dana_shows_closed_is_a_succes
     cancel_request = cancelled(dana, order, w.code("4035715"))
     order = asked(dana, order, w.status("05"))
     assert (order.payment_status, fresh_cancel(cancel_request).status) == ("cancelled", "success")
+    tasks.send_outbox(order.pk)
+    assert told == ["order_created", "order_cancelled"]
 
 
 def test_a_cancel_that_was_refused_for_good_is_no_success_of_an_order_that_dana_shows_closed(
@@ -307,6 +319,8 @@ def test_a_cancel_that_was_refused_for_good_is_no_success_of_an_order_that_dana_
     cancel_request = cancelled(dana, order, w.code("4035705"))
     order = asked(dana, order, w.status("05"))
     assert (order.payment_status, fresh_cancel(cancel_request).status) == ("expired", "failed")
+    tasks.send_outbox(order.pk)
+    assert told == ["order_created", "cancel_failed", "order_expired"]
 
 
 def test_a_closed_order_settles_each_of_its_cancels_and_leaves_those_that_are_done(

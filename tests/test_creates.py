@@ -186,6 +186,17 @@ def test_where_the_address_can_not_be_learned_any_more_staff_are_told_and_dana_i
     assert told == ["order_created", "order_needs_attention"]
 
 
+# -- what staff send again --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["4015400", "5005401"])
+def test_a_create_sent_again_by_hand_is_new(dana: Wire, clock: Clock, code: str) -> None:
+    order = services.retry_order(sent(dana, w.code(code)))
+    assert (order.create_status, order.attempts, order.retries) == ("new", 0, 0)
+    assert order.next_attempt_at
+    assert order.next_attempt_at <= timezone.now()
+
+
 # -- what stops it ----------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +219,36 @@ def test_stopping_a_create_refused_for_now_is_its_end(dana: Wire, clock: Clock, 
     assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("failed", None)
     tasks.send_outbox(order.pk)
     assert told == ["order_failed"]
+
+
+def test_a_cancel_of_a_create_refused_for_now_is_the_end_of_the_create(
+    dana: Wire, clock: Clock, told: list[str]
+) -> None:
+    order = sent(dana, w.code("5005400"))
+    services.cancel_order(order)
+    assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("failed", None)
+    tasks.send_outbox(order.pk)
+    assert told == ["order_failed"]
+
+
+def test_a_create_that_was_never_sent_is_stopped_for_good(dana: Wire, clock: Clock, told: list[str]) -> None:
+    order = new_order()
+    services.stop_retrying(order)
+    assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("failed", None)
+    tasks.send_outbox(order.pk)
+    assert told == ["order_failed"]
+
+
+@pytest.mark.parametrize(("latest", "status"), [("01", "pending"), ("", "failed")])
+def test_another_order_under_its_reference_matters_where_dana_said_that_it_has_ours(
+    dana: Wire, clock: Clock, latest: str, status: str
+) -> None:
+    order = sent(dana, w.code("5005400"))
+    if latest:
+        dana.play(w.status(latest, amount=AMOUNT))
+        order = services.sync_order(order)
+    order = sent_again(dana, clock, order, w.code("4045418"), w.code("5005501"))
+    assert order.create_status == status
 
 
 def test_a_cancel_of_a_create_that_failed_before_is_not_told_as_another_failure(

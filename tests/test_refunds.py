@@ -1020,6 +1020,11 @@ def test_danas_sum_that_is_known_already_is_not_noted(dana: Wire, clock: Clock) 
     assert reported(order, "6000.00").note == ""
 
 
+def test_of_a_payment_that_all_went_back_no_part_is_noted(dana: Wire, clock: Clock) -> None:
+    order = reported(paid_order(dana), "15000.00")
+    assert (order.payment_status, order.refunded_amount, order.note) == ("refunded", WHOLE, "")
+
+
 def test_never_more_counts_as_given_back_than_was_paid(dana: Wire, clock: Clock) -> None:
     order = paid_order(dana)
     dana.play(w.code("2025800"))

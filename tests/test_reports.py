@@ -218,6 +218,57 @@ def test_01_proves_an_order_that_is_being_cancelled(dana: Wire, clock: Clock) ->
     assert (order.create_status, order.payment_status) == ("success", "initiated")
 
 
+# -- what proves the order --------------------------------------------------------------------------------------------
+
+PROOFS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "00": ({}, "paid", ["order_paid"]),
+    "05": ({}, "expired", ["order_expired"]),
+    "00, all refunded": (
+        {"refund_amount": Decimal(AMOUNT), "refund_currency": "IDR"},
+        "refunded",
+        ["order_refunded"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "payment", "then"), PROOFS.values(), ids=PROOFS)
+@pytest.mark.parametrize("attention", ["", "no_address", "unsettled", "account_refused"])
+def test_a_final_answer_proves_the_order_and_leaves_staff_nothing_to_do(
+    dana: Wire, clock: Clock, told: list[str], fields: dict[str, Any], payment: str, then: list[str], attention: str
+) -> None:
+    order = change(pending(dana), needs_attention=attention)
+    order = answered(order, "05" if payment == "expired" else "00", **fields)
+    assert (order.create_status, order.payment_status, order.next_attempt_at) == ("success", payment, None)
+    assert order.needs_attention == ""
+    tasks.send_outbox(order.pk)
+    assert told == ["order_created", *then]
+
+
+@pytest.mark.parametrize("attention", ["no_address", "unsettled", "account_refused"])
+def test_an_order_that_dana_does_not_have_leaves_staff_nothing_to_do(dana: Wire, clock: Clock, attention: str) -> None:
+    order = change(pending(dana), needs_attention=attention)
+    clock.to(order.valid_up_to + timedelta(minutes=6))
+    order = asked(dana, order, w.code("4045501"))
+    assert (order.payment_status, order.needs_attention) == ("not_found", "")
+
+
+@pytest.mark.parametrize("refunded", [None, AMOUNT], ids=["cancelled", "refunded"])
+def test_a_payment_after_the_end_that_goes_back_leaves_staff_nothing_to_do(
+    dana: Wire, clock: Clock, refunded: str | None
+) -> None:
+    order = change(paid_order(dana), needs_attention="paid_after_closed")
+    order = asked(dana, order, w.status("00" if refunded else "05", refunded=refunded))
+    assert (order.payment_status, order.needs_attention) == ("refunded" if refunded else "cancelled", "")
+
+
+def test_of_a_payment_whose_time_dana_does_not_tell_the_time_is_when_we_heard(dana: Wire, clock: Clock) -> None:
+    order = created_order(dana)
+    before = timezone.now()
+    order = notified(order)
+    assert order.paid_at
+    assert before <= order.paid_at <= timezone.now()
+
+
 # -- paid after it was closed -----------------------------------------------------------------------------------------
 
 

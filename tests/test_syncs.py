@@ -60,6 +60,13 @@ def call_of(request: CancelRequest | RefundRequest, *, started_at: datetime, rul
     )
 
 
+def create_call_of(order: Order, rule_code: str) -> None:
+    now = timezone.now()
+    ApiCall.objects.create(
+        order=order, operation="create", external_id="create", started_at=now, duration_ms=1, rule_code=rule_code
+    )
+
+
 # -- when DANA is asked again -----------------------------------------------------------------------------------------
 
 
@@ -93,6 +100,45 @@ def test_each_doubt_alone_has_dana_asked_again(clock: Clock, fields: dict[str, A
     order = ended(taken(**fields), timezone.now())
     assert order.next_sync_at
     assert order.unsettled_since
+
+
+def test_an_answer_that_came_too_early_has_dana_asked_again(clock: Clock) -> None:
+    order = taken()
+    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
+        locked.answered_too_early = True
+        syncs.ended(locked)
+    assert fresh(order).next_sync_at
+
+
+@pytest.mark.parametrize("attention", ["end_unknown", "refused"])
+def test_a_cancel_whose_end_is_unknown_has_dana_asked_again(clock: Clock, attention: str) -> None:
+    order = taken(payment_status="paid")
+    cancel_of(order, status="aborted", unfinished=None, needs_attention=attention)
+    assert (ended(order, timezone.now()).next_sync_at is not None) == (attention == "end_unknown")
+
+
+def test_an_answer_ends_that_none_came(clock: Clock) -> None:
+    order = ended(taken(needs_attention="unsettled", unsettled_since=timezone.now()), timezone.now())
+    assert (order.needs_attention, order.next_sync_at, order.unsettled_since) == ("", None, None)
+
+
+@pytest.mark.parametrize(("rule_code", "is_asked"), [("no_reply", True), ("4005401", False)])
+def test_an_order_that_dana_refused_is_asked_about_after_its_time_where_a_call_may_have_acted(
+    clock: Clock,
+    rule_code: str,
+    is_asked: bool,  # noqa: FBT001
+) -> None:
+    order = taken(create_status="failed", payment_status="none")
+    create_call_of(order, rule_code)
+    end = order.valid_up_to + GRACE
+    assert ended(order, end - A_MOMENT).next_sync_at == (end if is_asked else None)
+    assert ended(order, end).next_sync_at is None
+
+
+def test_an_order_that_dana_took_in_the_second_call_is_not_asked_about_before_it_is_overdue(clock: Clock) -> None:
+    order = taken()
+    create_call_of(order, "no_reply")
+    assert ended(order, timezone.now()).next_sync_at is None
 
 
 @pytest.mark.parametrize("attention", ["paid_after_closed", "account", "account_refused", "cancel"])
@@ -160,6 +206,21 @@ def test_the_last_of_a_cancel_and_a_refund_says_how_long(clock: Clock) -> None:
     assert ended(order, last + A_WEEK).next_sync_at is None
 
 
+def test_the_last_of_several_refunds_says_how_long(clock: Clock) -> None:
+    order = taken(payment_status="paid")
+    last = timezone.now()
+    call_of(refund_of(order, status="failed", unfinished=False), started_at=last - A_DAY)
+    call_of(refund_of(order, status="failed", unfinished=False), started_at=last)
+    now = last + A_WEEK - A_MOMENT
+    assert ended(order, now).next_sync_at == now + A_DAY
+
+
+def test_a_refund_refused_for_now_is_not_watched_while_it_goes_on(clock: Clock) -> None:
+    order = taken(payment_status="paid")
+    call_of(refund_of(order, status="failed", unfinished=True), started_at=timezone.now())
+    assert ended(order, timezone.now()).next_sync_at is None
+
+
 # -- an account that can't be used ------------------------------------------------------------------------------------
 
 
@@ -208,7 +269,7 @@ def test_an_open_order_of_an_account_that_can_not_be_used_is_asked_about(clock: 
 
 
 def test_who_looks_at_one_request_has_not_looked_at_the_others(clock: Clock) -> None:
-    order = taken(payment_status="paid")
+    order = taken(payment_status="paid", needs_attention="cancel")
     first = cancel_of(order, status="failed", unfinished=None, needs_attention="refused")
     second = cancel_of(order, status="failed", unfinished=None, needs_attention="refused")
     other = RefundRequest(pk=first.pk, order=order, merchant_id=order.merchant_id, amount=order.amount)
@@ -280,6 +341,10 @@ def test_who_looks_at_an_order_ends_the_queries_where_nothing_is_in_doubt(clock:
 def test_only_danas_answer_may_end_what_it_is_being_asked_about(
     clock: Clock,
     attention: str,
+<<<<<<< HEAD
+=======
+    is_asked: bool,  # noqa: FBT001
+>>>>>>> t1
     end: str,
     *,
     is_asked: bool,

@@ -99,13 +99,12 @@ def settle(locked: LockedOrder, report: StatusReport, asked_at: datetime) -> Non
     unsettled = [request for request in locked.refunds if request.unfinished and request.pk in doubtful]
     made = [request for request in unsettled if request.amount <= unexplained]
     if _sum(made) > unexplained:
-        # which of them were made can't be told
+        # which of them were made can't be told; a sum smaller than what is known is an old view, which shows nothing
         return
     for refund_request in made:
         _succeed(locked, refund_request, None)
     for refund_request in unsettled:
-        # a sum smaller than what is known is an old view, which shows nothing
-        if refund_request not in made and unexplained >= 0:
+        if refund_request not in made:
             _settle_not_made(locked, refund_request, report, asked_at - doubtful[refund_request.pk])
     unexplained -= _sum(made)
     late = [request for request in locked.refunds if _may_turn_out_made(request, doubtful, asked_at)]
