@@ -341,10 +341,6 @@ def test_who_looks_at_an_order_ends_the_queries_where_nothing_is_in_doubt(clock:
 def test_only_danas_answer_may_end_what_it_is_being_asked_about(
     clock: Clock,
     attention: str,
-<<<<<<< HEAD
-=======
-    is_asked: bool,  # noqa: FBT001
->>>>>>> t1
     end: str,
     *,
     is_asked: bool,
