@@ -219,3 +219,11 @@ def test_a_call_whose_lease_another_has_taken_changes_its_row_only(
     order = fresh(order)
     assert (order.create_status, order.web_redirect_url, order.next_sync_at) == ("new", "", NOW)
     assert order.lease_token is not None
+
+
+def test_no_reply_on_the_schedule_begins_no_new_series(dana: Wire) -> None:
+    dana.play(w.hang_up)
+    order = order_with(create_status="pending", attempts=1, next_attempt_at=NOW)
+    assert gateway.attempt_create(order.pk)
+    order = fresh(order)
+    assert (order.create_status, order.attempts, order.retries) == ("pending", 2, 1)

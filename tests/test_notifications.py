@@ -1181,6 +1181,7 @@ def test_the_answer_is_json_whatever_is_accepted(client: Client, order: Order) -
         pytest.param([b"abc", b"de"], [5, 2], id="as much as may be kept"),
         pytest.param([b"abc", b""], [5, 2], id="less"),
         pytest.param([b"abcde"], [5], id="in one piece"),
+        pytest.param([b"abcd", b"e"], [5, 1], id="the last byte by itself"),
     ],
 )
 def test_a_body_is_read_no_further_than_its_limit(pieces: list[bytes], asked_for: list[int]) -> None:

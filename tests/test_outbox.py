@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock, create_autospec
 
 import pytest
+import time_machine
 from django.dispatch import Signal
 from django.test import Client
 
@@ -13,7 +14,7 @@ from django_dana import background, outbox, services, signals, tasks
 from django_dana.models import CancelRequest, Order, OutboxEvent
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import Death, created_order, fresh, new_order, paid_order
+from tests.factories import NOW, Death, created_order, fresh, new_order, paid_order
 from tests.notices import notify
 from tests.wire import Wire
 
@@ -319,3 +320,11 @@ def test_an_event_waits_until_it_is_due(order: Order, clock: Clock, connect: Con
     clock.forward(seconds=61)
     tasks.retry_due()
     assert receiver.call_count == 1
+
+
+def test_an_event_is_sent_at_the_moment_that_it_is_due(order: Order, connect: Connect) -> None:
+    paid = connect(signals.order_paid)
+    with time_machine.travel(NOW, tick=False):
+        due(order)
+        outbox.send_due(order.pk)
+    assert paid.call_count == 1

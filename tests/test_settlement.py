@@ -1,5 +1,6 @@
 """What staff settle by hand: an order outside DANA, a message that was not applied. And what they are refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -182,3 +183,9 @@ def test_once_a_cancel_is_asked_for_the_create_is_not_sent_again() -> None:
     services.cancel_order(order)
     assert (fresh(order).create_status, fresh(order).next_attempt_at) == ("pending", None)
     assert fresh(order).revision > order.revision
+
+
+def test_a_cancel_names_no_create_call_where_none_is_kept() -> None:
+    cancel_request = services.cancel_order(paid())
+    assert cancel_request.reason == ""
+    assert "originalExternalId" not in json.loads(cancel_request.request_body)

@@ -589,3 +589,8 @@ def test_where_the_money_is(fields: dict[str, Any], paid: str, back: str) -> Non
     money = summarize(order_with(**fields)).money
     assert (money.paid, money.given_back, money.currency) == (Decimal(paid), Decimal(back), "IDR")
     assert money.still_with_us == Decimal(paid) - Decimal(back)
+
+
+def test_an_order_that_was_refused_and_stopped_before_it_was_sent_again_was_refused() -> None:
+    order = order_with(create_status="failed", attempts=0, rule_code="4005400", next_attempt_at=None)
+    assert str(summarize(order).badge) == "refused by DANA"

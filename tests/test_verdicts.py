@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from django_dana.models import Order
+from django_dana.protocol.messages import StatusReport
 from django_dana.transitions import verdicts
 from django_dana.transitions.verdicts import Known, Said, Verdict
 
@@ -60,3 +62,8 @@ def test_nothing_is_booked_by_notification_where_it_contradicts_what_is_known() 
         known for (known, _, by_query, _), verdict in CELLS.items() if not by_query and verdict in booked
     }
     assert by_notification == {Known.OPEN, Known.NOT_FOUND}
+
+
+def test_a_currency_without_an_amount_is_no_refund() -> None:
+    report = StatusReport(status="00", refund_currency="IDR")
+    assert verdicts.refunded_in(report, Order(currency="IDR")) == 0
