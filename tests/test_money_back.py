@@ -184,7 +184,7 @@ def sweep_until(end: datetime, order: Order, traveller: time_machine.Traveller) 
     sweep()
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     todo=st.lists(steps, min_size=1, max_size=6),
     fates=st.lists(st.sampled_from(FATES), max_size=8),

@@ -24,7 +24,7 @@ from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Act, Heard, Wire
 pytestmark = pytest.mark.django_db
 
 #: How many stories are told; more of them in a long run.
-EXAMPLES = int(os.environ.get("ORDERINGS", "60"))
+EXAMPLES = int(os.environ.get("ORDERINGS", "40"))
 
 STATUS = {"INIT": "01", "SUCCESS": "00", "CLOSED": "05", "CANCELLED": "05"}
 

@@ -23,7 +23,7 @@ from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Act, Heard, Wire
 
 pytestmark = pytest.mark.django_db
 
-quickly = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+quickly = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 SERIES = 3
 
 
