@@ -227,3 +227,11 @@ def test_no_reply_on_the_schedule_begins_no_new_series(dana: Wire) -> None:
     assert gateway.attempt_create(order.pk)
     order = fresh(order)
     assert (order.create_status, order.attempts, order.retries) == ("pending", 2, 1)
+
+
+@pytest.mark.parametrize("attention", ["conflict", "amount_differs", "unknown_status"])
+def test_an_answer_that_fits_ends_what_contradicted_itself(dana: Wire, attention: str) -> None:
+    order = order_with(create_status="success", payment_status="initiated", needs_attention=attention)
+    dana.play(w.status("01", amount=str(order.amount)))
+    assert gateway.sync(order.pk)
+    assert fresh(order).needs_attention == ""

@@ -1207,3 +1207,17 @@ def test_a_message_that_can_not_be_taken_is_one_error_a_minute(
     for _ in range(2):
         assert_answer(notify(client, order), "5005601", 500)
     assert caplog.messages == ["A notification was not taken (ZeroDivisionError)"]
+
+
+def test_each_answer_has_its_code_its_message_and_its_status() -> None:
+    found = {name: answer for name, answer in vars(answers).items() if isinstance(answer, answers.Answer)}
+    assert {name: (answer.code, answer.message, answer.status) for name, answer in found.items()} == {
+        "SUCCESSFUL": ("2005600", "Successful", 200),
+        "INVALID_FORMAT": ("4005601", "Invalid Field Format", 400),
+        "TOO_LARGE": ("4005601", "Invalid Field Format", 413),
+        "INVALID_MANDATORY_FIELD": ("4005602", "Invalid Mandatory Field", 400),
+        "UNAUTHORIZED": ("4015600", "Unauthorized. Invalid Signature", 401),
+        "NOT_FOUND": ("4045601", "Transaction Not Found", 404),
+        "METHOD_NOT_ALLOWED": ("4055600", "Method Not Allowed", 405),
+        "OUR_FAULT": ("5005601", "Internal Server Error", 500),
+    }
