@@ -67,3 +67,17 @@ def test_nothing_is_booked_by_notification_where_it_contradicts_what_is_known() 
 def test_a_currency_without_an_amount_is_no_refund() -> None:
     report = StatusReport(status="00", refund_currency="IDR")
     assert verdicts.refunded_in(report, Order(currency="IDR")) == 0
+
+
+def test_each_payment_status_has_its_row() -> None:
+    rows = {status.value: verdicts.known(Order(payment_status=status)) for status in Order.PaymentStatus}
+    assert rows == {
+        "none": Known.OPEN,
+        "initiated": Known.OPEN,
+        "paying": Known.OPEN,
+        "paid": Known.PAID,
+        "cancelled": Known.CANCELLED,
+        "expired": Known.EXPIRED,
+        "refunded": Known.REFUNDED,
+        "not_found": Known.NOT_FOUND,
+    }
