@@ -9,10 +9,12 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.db import connection
 
-from django_dana import services, tasks
+from django_dana import conf, services, tasks
 from django_dana.models import CancelRequest, Order, RefundRequest
+from django_dana.protocol.messages import StatusReport
+from django_dana.transitions import locked_order, payments
 from tests import wire as wires
-from tests.wire import Wire
+from tests.wire import Act, Wire
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 """When the tests' clock starts."""
@@ -100,6 +102,28 @@ def fresh_cancel(cancel_request: CancelRequest) -> CancelRequest:
 def fresh_refund(refund_request: RefundRequest) -> RefundRequest:
     """Return the refund request as the database has it."""
     return RefundRequest.objects.get(pk=refund_request.pk)
+
+
+def asked(wire: Wire, order: Order, answer: Act) -> Order:
+    """Ask DANA and let it answer so."""
+    wire.play(answer)
+    return services.sync_order(order)
+
+
+def notified(order: Order, status: str = "00", **fields: Any) -> Order:
+    """Apply what a notification says."""
+    report = StatusReport(**{"status": status, "amount": order.amount, "currency": "IDR", **fields})
+    with locked_order(order.pk, conf.account(order.account)) as locked:
+        payments.reported_by_notification(locked, report)
+    return fresh(order)
+
+
+def cancelled(wire: Wire, order: Order, *acts: Act) -> CancelRequest:
+    """Cancel an order and let DANA answer so."""
+    wire.play(*acts)
+    cancel_request = services.cancel_order(fresh(order))
+    tasks.cancel_order(cancel_request.pk)
+    return fresh_cancel(cancel_request)
 
 
 @contextmanager

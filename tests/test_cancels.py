@@ -13,7 +13,7 @@ from django_dana.protocol.messages import CallResult, StatusReport
 from django_dana.transitions import cancels, payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import account_with, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import account_with, asked, cancelled, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import CANCEL_PATH, QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -22,14 +22,6 @@ AMOUNT = "15000.00"
 FIVE_MINUTES = timedelta(minutes=5)
 A_WEEK = timedelta(days=7)
 A_MOMENT = timedelta(microseconds=1)
-
-
-def cancelled(dana: Wire, order: Order, *acts: Act) -> CancelRequest:
-    """Cancel an order and let DANA answer so."""
-    dana.play(*acts)
-    cancel_request = services.cancel_order(fresh(order))
-    tasks.cancel_order(cancel_request.pk)
-    return fresh_cancel(cancel_request)
 
 
 def sent_again(dana: Wire, clock: Clock, cancel_request: CancelRequest, *acts: Act) -> CancelRequest:
@@ -48,12 +40,6 @@ def given_up(dana: Wire, clock: Clock, order: Order) -> CancelRequest:
         cancel_request = sent_again(dana, clock, cancel_request, w.hang_up)
     assert (cancel_request.status, cancel_request.needs_attention) == ("aborted", "end_unknown")
     return cancel_request
-
-
-def asked(dana: Wire, order: Order, answer: Act) -> Order:
-    """Ask DANA and let it answer so."""
-    dana.play(answer)
-    return services.sync_order(order)
 
 
 def answered(cancel_request: CancelRequest, code: str) -> CancelRequest:

@@ -11,28 +11,12 @@ from django_dana.protocol.messages import StatusReport
 from django_dana.transitions import payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import change, created_order, fresh, fresh_cancel, new_order, paid_order
-from tests.wire import QUERY_PATH, Act, Wire
+from tests.factories import cancelled, change, created_order, fresh, fresh_cancel, new_order, notified, paid_order
+from tests.wire import QUERY_PATH, Wire
 
 pytestmark = pytest.mark.django_db
 
 FIVE_MINUTES = timedelta(minutes=5)
-
-
-def notified(order: Order, status: str) -> Order:
-    """Apply what a notification says."""
-    report = StatusReport(status=status, amount=order.amount, currency="IDR")
-    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
-        payments.reported_by_notification(locked, report)
-    return fresh(order)
-
-
-def cancelled(dana: Wire, order: Order, *acts: Act) -> CancelRequest:
-    """Cancel an order and let DANA answer so."""
-    dana.play(*acts)
-    cancel_request = services.cancel_order(fresh(order))
-    tasks.cancel_order(cancel_request.pk)
-    return fresh_cancel(cancel_request)
 
 
 def cancelled_in_vain(dana: Wire, clock: Clock, order: Order) -> CancelRequest:

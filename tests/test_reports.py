@@ -7,28 +7,31 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_dana import conf, services, tasks, transitions
-from django_dana.models import CancelRequest, Order
+from django_dana import conf, tasks, transitions
+from django_dana.models import Order
 from django_dana.protocol.messages import StatusReport
 from django_dana.transitions import payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import PAID_AT, change, created_order, fresh, fresh_cancel, new_order, paid_order
-from tests.wire import Act, Wire
+from tests.factories import (
+    PAID_AT,
+    asked,
+    cancelled,
+    change,
+    created_order,
+    fresh,
+    fresh_cancel,
+    new_order,
+    notified,
+    paid_order,
+)
+from tests.wire import Wire
 
 pytestmark = pytest.mark.django_db
 
 AMOUNT = "15000.00"
 FIVE_MINUTES = timedelta(minutes=5)
 A_MOMENT = timedelta(microseconds=1)
-
-
-def notified(order: Order, status: str = "00", **fields: Any) -> Order:
-    """Apply a notification."""
-    report = StatusReport(**{"status": status, "amount": Decimal(AMOUNT), "currency": "IDR", **fields})
-    with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
-        payments.reported_by_notification(locked, report)
-    return fresh(order)
 
 
 def answered(
@@ -39,12 +42,6 @@ def answered(
         locked.now = now or locked.now
         payments.reported_by_query(locked, StatusReport(status=status, **fields), asked_at or timezone.now())
     return fresh(order)
-
-
-def asked(dana: Wire, order: Order, answer: Act) -> Order:
-    """Ask DANA and let it answer so."""
-    dana.play(answer)
-    return services.sync_order(order)
 
 
 def pending(dana: Wire) -> Order:
@@ -65,14 +62,6 @@ def in_doubt(dana: Wire, clock: Clock, **arguments: Any) -> Order:
     order = fresh(order)
     assert order.outcome_ambiguous
     return order
-
-
-def cancelled(dana: Wire, order: Order, *acts: Act) -> CancelRequest:
-    """Cancel an order and let DANA answer so."""
-    dana.play(*acts)
-    cancel_request = services.cancel_order(fresh(order))
-    tasks.cancel_order(cancel_request.pk)
-    return fresh_cancel(cancel_request)
 
 
 # -- what is kept -----------------------------------------------------------------------------------------------------

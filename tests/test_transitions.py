@@ -15,7 +15,7 @@ from django_dana.protocol.messages import CallResult, CreateOrderReply, StatusRe
 from django_dana.transitions import creates, payments
 from tests import wire as w
 from tests.conftest import Clock
-from tests.factories import PAID_AT, change, created_order, fresh, fresh_cancel, new_order, paid_order
+from tests.factories import PAID_AT, asked, change, created_order, fresh, fresh_cancel, new_order, paid_order
 from tests.wire import CANCEL_PATH, CREATE_PATH, QUERY_PATH, Act, Wire
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +34,6 @@ def create_answered(order: Order, code: str, reply: CreateOrderReply | None = No
     with transitions.locked_order(order.pk, conf.account(order.account)) as locked:
         creates.answered(locked, CallResult(rule=response_codes.CREATE.rows[code], reply=reply))
     return fresh(order)
-
-
-def asked(dana: Wire, order: Order, answer: Act) -> Order:
-    """Ask DANA and let it answer so."""
-    dana.play(answer)
-    return services.sync_order(order)
 
 
 def cancelled_by_us(dana: Wire, order: Order, act: Act) -> CancelRequest:
